@@ -1,0 +1,70 @@
+//! [`ServiceStatus`]: inference and engage nodes announce themselves.
+
+use serde::{Deserialize, Serialize};
+
+use crate::decode::{Invalid, Message, check_text, check_timestamp};
+use crate::{DeviceID, Model};
+
+/// Whether a node is at work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ServiceState {
+    /// It is.
+    Online,
+    /// Its last will fired, or it said goodbye.
+    Offline,
+}
+
+/// The `type` of [`ServiceStatus`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ServiceType {
+    /// `"service"`
+    #[default]
+    Service,
+}
+
+/// State of a node. Topic `nodes/{service}/{instance}/status`, retained, expires after three minutes and is
+/// refreshed each minute.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ServiceStatus {
+    /// Always `"service"`.
+    #[serde(rename = "type")]
+    pub kind: ServiceType,
+    /// `inference` or `engage`.
+    pub service: String,
+    /// Name of this instance, unique among the service's.
+    pub instance: String,
+    /// Online or offline.
+    pub state: ServiceState,
+    /// Version of the service.
+    pub version: String,
+    /// When the instance started, by its clock; Unix seconds.
+    #[serde(rename = "startedTimestamp")]
+    pub started_timestamp: f64,
+    /// The model an inference node counts with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<Model>,
+    /// Frames analysed per second over the last minute (inference).
+    #[serde(rename = "framesPerSecond", default, skip_serializing_if = "Option::is_none")]
+    pub frames_per_second: Option<f64>,
+    /// Mean milliseconds per frame over the last minute (inference).
+    #[serde(rename = "meanDurationMs", default, skip_serializing_if = "Option::is_none")]
+    pub mean_duration_ms: Option<f64>,
+    /// Failures since the start (inference).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failures: Option<u64>,
+}
+
+impl Message for ServiceStatus {
+    fn device(&self) -> Option<&DeviceID> {
+        None
+    }
+
+    fn check(&self) -> Result<(), Invalid> {
+        check_text("service", &self.service, 64)?;
+        check_text("instance", &self.instance, 256)?;
+        check_text("version", &self.version, 128)?;
+        check_timestamp("startedTimestamp", self.started_timestamp)
+    }
+}

@@ -1,0 +1,305 @@
+//! The connection task: one connection after the other, each with a fresh event loop.
+//!
+//! A fresh one, because rumqttc carries state across reconnects that can lock it up. The task only polls and
+//! keeps books; it never waits for a user of the client, so it cannot deadlock with one.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rumqttc::v5::mqttbytes::QoS;
+use rumqttc::v5::mqttbytes::v5::{
+    ConnAck, ConnectProperties, ConnectReturnCode, Filter, LastWill, LastWillProperties, Packet, PubAck,
+    PubAckReason, Publish, SubAck, SubscribeReasonCode,
+};
+use rumqttc::v5::{AsyncClient, ConnectionError, Event, EventLoop, MqttOptions, StateError};
+use rumqttc::{Outgoing, TlsConfiguration, Transport};
+use tokio::sync::mpsc::error::TrySendError;
+
+use crate::backoff::Backoff;
+use crate::client::Shared;
+use crate::inbox::Delivery;
+use crate::{Confirmation, Options, PublishError};
+
+/// How often unconfirmed messages are looked at.
+const WATCH_EVERY: Duration = Duration::from_millis(500);
+
+pub(crate) async fn run(shared: Arc<Shared>) {
+    let config = &shared.options.config;
+    let mut backoff = Backoff::new(config.backoff_min, config.backoff_max);
+    let mut aborted = shared.aborted.subscribe();
+    loop {
+        let started = Instant::now();
+        let problem = tokio::select! {
+            // a connection is dropped as a whole, with its event loop, so cancelling it is safe
+            problem = connect_once(&shared) => problem,
+            _ = aborted.wait_for(|aborted| *aborted) => return,
+        };
+        let closing = {
+            let mut inner = shared.lock();
+            inner.link = None;
+            inner.ready = false;
+            inner.outbox.connection_lost();
+            inner.closing
+        };
+        let was_connected = shared.state.borrow().connected;
+        shared.state.send_modify(|state| {
+            state.connected = false;
+            state.subscribed = false;
+            state.last_error = Some(problem.clone());
+        });
+        if was_connected {
+            shared.options.metrics.connected.dec();
+        }
+        if closing {
+            return;
+        }
+        shared.options.metrics.failures.inc();
+        // a connection that is taken over or thrown out at once must not reset the back-off
+        if was_connected && started.elapsed() > config.backoff_max {
+            backoff.reset();
+        }
+        let wait = backoff.wait();
+        tracing::warn!(client = shared.options.client_id, "{problem}; next try in {:.1} s", wait.as_secs_f64());
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            _ = aborted.wait_for(|aborted| *aborted) => return,
+        }
+    }
+}
+
+/// Lives through one connection and says how it ended.
+async fn connect_once(shared: &Arc<Shared>) -> String {
+    room_in_every_inbox(&shared.options).await;
+    let connection = {
+        let mut inner = shared.lock();
+        inner.connection += 1;
+        inner.connection
+    };
+    shared.state.send_modify(|state| state.connection = connection);
+    let settings = match settings(&shared.options, connection) {
+        Ok(settings) => settings,
+        Err(problem) => return problem,
+    };
+    let (link, events) = AsyncClient::new(settings, request_channel(&shared.options));
+    shared.lock().link = Some(link);
+    tokio::select! {
+        problem = drive(shared, events, connection) => problem,
+        problem = watch(shared) => problem,
+    }
+}
+
+/// Waits until every inbox can take a full receive window, so that none can overflow on this connection.
+async fn room_in_every_inbox(options: &Options) {
+    for route in &options.routes {
+        // an inbox that was dropped takes nothing and holds nobody up
+        drop(route.sender.reserve_many(options.config.receive_maximum.into()).await);
+    }
+}
+
+/// Room for every publish, acknowledgement and subscription that can be under way at once.
+fn request_channel(options: &Options) -> usize {
+    usize::from(options.config.window) + usize::from(options.config.receive_maximum) + options.routes.len() + 16
+}
+
+fn settings(options: &Options, connection: u64) -> Result<MqttOptions, String> {
+    let config = &options.config;
+    let (host, port, _) = config.address().map_err(|error| error.to_string())?;
+    let mut settings = MqttOptions::new(&options.client_id, host, port);
+    settings.set_keep_alive(config.keep_alive);
+    settings.set_connection_timeout(config.connect_timeout.as_secs().max(1));
+    settings.set_clean_start(config.session_expiry.is_zero());
+    settings.set_manual_acks(true);
+    // one more than we use: at its limit rumqttc holds acknowledgements back too
+    settings.set_outgoing_inflight_upper_limit(config.window.saturating_add(1));
+    settings.set_connect_properties(ConnectProperties {
+        session_expiry_interval: Some(seconds(config.session_expiry)),
+        receive_maximum: Some(config.receive_maximum),
+        max_packet_size: Some(config.max_packet_bytes),
+        ..ConnectProperties::new()
+    });
+    if let Some((username, password)) = config.credentials().map_err(|error| error.to_string())? {
+        settings.set_credentials(username, password);
+    }
+    if let Some(tls) = &options.tls {
+        settings.set_transport(Transport::Tls(match &tls.ca {
+            Some(ca) => {
+                TlsConfiguration::Simple { ca: ca.clone(), alpn: None, client_auth: tls.client.clone() }
+            }
+            None => TlsConfiguration::default(),
+        }));
+    }
+    if let Some(presence) = &options.presence {
+        let will = presence.will(connection);
+        settings.set_last_will(LastWill {
+            topic: will.topic.into(),
+            message: will.payload,
+            qos: QoS::AtLeastOnce,
+            retain: true,
+            properties: Some(LastWillProperties {
+                delay_interval: Some(seconds(will.delay)),
+                payload_format_indicator: None,
+                message_expiry_interval: will.expires.map(|after| seconds(after).max(1)),
+                content_type: None,
+                response_topic: None,
+                correlation_data: None,
+                user_properties: Vec::new(),
+            }),
+        });
+    }
+    Ok(settings)
+}
+
+/// Whole seconds as MQTT carries them.
+pub(crate) fn seconds(duration: Duration) -> u32 {
+    duration.as_secs().try_into().unwrap_or(u32::MAX)
+}
+
+/// Ends when a message has waited too long for its confirmation: the connection is dead though it looks open.
+async fn watch(shared: &Shared) -> String {
+    let limit = shared.options.config.ack_timeout;
+    loop {
+        tokio::time::sleep(WATCH_EVERY).await;
+        if shared.lock().outbox.longest_wait(Instant::now()).is_some_and(|wait| wait > limit) {
+            return format!("broker at {} confirmed nothing for {limit:?}", shared.options.config.url);
+        }
+    }
+}
+
+async fn drive(shared: &Arc<Shared>, mut events: EventLoop, connection: u64) -> String {
+    loop {
+        let event = match events.poll().await {
+            Ok(event) => event,
+            Err(error) => return explain(&error, shared),
+        };
+        let handled = match event {
+            Event::Incoming(Packet::ConnAck(packet)) => accepted(shared, &packet, connection),
+            Event::Incoming(Packet::SubAck(packet)) => subscribed(shared, &packet),
+            Event::Incoming(Packet::Publish(packet)) => arrived(shared, packet, connection),
+            Event::Incoming(Packet::PubAck(packet)) => {
+                confirmed(shared, &packet);
+                Ok(())
+            }
+            Event::Outgoing(Outgoing::Publish(id)) => {
+                shared.lock().outbox.got_packet_id(id);
+                Ok(())
+            }
+            _ => Ok(()),
+        };
+        if let Err(problem) = handled {
+            return problem;
+        }
+    }
+}
+
+/// The broker takes the connection: subscribe, say that we are here, send what waits.
+fn accepted(shared: &Shared, packet: &ConnAck, connection: u64) -> Result<(), String> {
+    let options = &shared.options;
+    let limits = packet.properties.as_ref();
+    let receive_maximum = limits.and_then(|limits| limits.receive_max).unwrap_or(u16::MAX);
+    {
+        let mut inner = shared.lock();
+        inner.ready = true;
+        inner.window = options.config.window.min(receive_maximum).max(1).into();
+        inner.broker_limit = limits.and_then(|limits| limits.max_packet_size).unwrap_or(u32::MAX);
+        if let (Some(link), false) = (&inner.link, options.routes.is_empty()) {
+            let filters = options.routes.iter().map(|route| Filter::new(&route.filter, QoS::AtLeastOnce));
+            link.try_subscribe_many(filters).map_err(|error| format!("cannot subscribe: {error}"))?;
+        }
+        if let Some(birth) = options.presence.as_ref().and_then(|presence| presence.birth(connection)) {
+            inner.outbox.push_birth(birth);
+        }
+        inner.send_waiting();
+    }
+    options.metrics.connections.inc();
+    options.metrics.connected.inc();
+    tracing::info!(client = options.client_id, connection, "connected to {}", options.config.url);
+    shared.state.send_modify(|state| {
+        state.connected = true;
+        state.subscribed = options.routes.is_empty();
+        state.last_error = None;
+    });
+    Ok(())
+}
+
+fn subscribed(shared: &Shared, packet: &SubAck) -> Result<(), String> {
+    for (route, code) in shared.options.routes.iter().zip(&packet.return_codes) {
+        if !matches!(code, SubscribeReasonCode::Success(_)) {
+            return Err(format!(
+                "broker at {} refused the subscription to {}: {code:?}, check the access rules of this user",
+                shared.options.config.url, route.filter
+            ));
+        }
+    }
+    shared.state.send_modify(|state| state.subscribed = true);
+    Ok(())
+}
+
+fn confirmed(shared: &Shared, packet: &PubAck) {
+    let mut inner = shared.lock();
+    inner.outbox.answered(packet.pkid, |message| match packet.reason {
+        PubAckReason::Success => Ok(Confirmation { had_subscribers: true }),
+        PubAckReason::NoMatchingSubscribers => Ok(Confirmation { had_subscribers: false }),
+        reason => Err(PublishError::Refused { topic: message.topic.clone(), reason }),
+    });
+    inner.send_waiting();
+    drop(inner);
+    shared.progressed();
+}
+
+fn arrived(shared: &Arc<Shared>, publish: Publish, connection: u64) -> Result<(), String> {
+    let metrics = &shared.options.metrics;
+    metrics.received.inc();
+    let topic = String::from_utf8_lossy(&publish.topic).into_owned();
+    let route = shared.options.routes.iter().find(|route| iot_topic::matches(&route.filter, &topic));
+    let flow_controlled = publish.qos != QoS::AtMostOnce;
+    let delivery = Delivery { publish, topic, connection, shared: shared.clone() };
+    let Some(route) = route else {
+        // left over from an older session's subscriptions
+        metrics.unrouted.inc();
+        delivery.ack();
+        return Ok(());
+    };
+    match route.sender.try_send(delivery) {
+        Ok(()) => Ok(()),
+        Err(TrySendError::Closed(delivery)) => {
+            metrics.unrouted.inc();
+            delivery.ack();
+            Ok(())
+        }
+        Err(TrySendError::Full(_)) if flow_controlled => {
+            Err(format!("broker at {} sent more than the receive maximum", shared.options.config.url))
+        }
+        // QoS 0 has no flow control: its loss is part of the bargain, and counted
+        Err(TrySendError::Full(_)) => {
+            metrics.unrouted.inc();
+            Ok(())
+        }
+    }
+}
+
+/// One sentence that says what happened and what to do.
+fn explain(error: &ConnectionError, shared: &Shared) -> String {
+    let (url, id) = (&shared.options.config.url, &shared.options.client_id);
+    match error {
+        ConnectionError::ConnectionRefused(
+            reason @ (ConnectReturnCode::BadUserNamePassword | ConnectReturnCode::NotAuthorized),
+        ) => format!(
+            "broker at {url} refused the credentials of client {id} ({reason:?}), check username and password of mqtt"
+        ),
+        ConnectionError::ConnectionRefused(reason) => {
+            format!("broker at {url} refused client {id}: {reason:?}")
+        }
+        ConnectionError::Timeout(_) => {
+            let limit = shared.options.config.connect_timeout;
+            format!("broker at {url} did not answer within {limit:?}, check address and network")
+        }
+        ConnectionError::Io(error) => format!("no connection to the broker at {url}: {error}"),
+        ConnectionError::Tls(error) => {
+            format!("no TLS connection to the broker at {url}: {error}, check ca_file and the host name")
+        }
+        ConnectionError::MqttState(StateError::ServerDisconnect { reason_code, .. }) => {
+            format!("broker at {url} threw client {id} out: {reason_code:?}")
+        }
+        other => format!("connection to the broker at {url} broke: {other}"),
+    }
+}

@@ -1,0 +1,14 @@
+//! The crate through its public face: against the embedded store, against Ceph RGW, through a
+//! faulty network, over TLS, and against a server that says what a script tells it to.
+
+mod conditional;
+mod faults;
+mod limits;
+mod refusals;
+mod rgw;
+mod rotation;
+mod sandbox;
+mod script;
+mod suite;
+mod support;
+mod tls;

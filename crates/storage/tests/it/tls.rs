@@ -1,0 +1,126 @@
+//! The embedded store behind TLS with an authority of one's own.
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+
+use iot_storage::{Config, Error, PutOptions, Store};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+
+use crate::support::{key, sandbox};
+
+/// Makes `ca.pem`, and `server.pem` with `server.key` that it signed for localhost.
+fn certificates(folder: &Path) {
+    let openssl = |arguments: &[&str]| {
+        let output = Command::new("openssl").args(arguments).current_dir(folder).output();
+        let output = output.expect("openssl is missing: apt-get install openssl");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    let new_key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
+    let authority = ["-x509", "-days", "2", "-subj", "/CN=authority", "-keyout", "ca.key", "-out", "ca.pem"];
+    openssl(&[&["req"], &new_key[..], &authority[..]].concat());
+    let request = ["-subj", "/CN=localhost", "-keyout", "server.key", "-out", "server.csr"];
+    openssl(&[&["req"], &new_key[..], &request[..]].concat());
+    let names = "subjectAltName=DNS:localhost\nbasicConstraints=CA:FALSE\n";
+    std::fs::write(folder.join("names"), names).unwrap();
+    openssl(&[
+        "x509",
+        "-req",
+        "-days",
+        "2",
+        "-in",
+        "server.csr",
+        "-CA",
+        "ca.pem",
+        "-CAkey",
+        "ca.key",
+        "-CAcreateserial",
+        "-extfile",
+        "names",
+        "-out",
+        "server.pem",
+    ]);
+}
+
+/// Ends TLS in front of `upstream`.
+async fn front(folder: &Path, upstream: std::net::SocketAddr) -> String {
+    let chain = CertificateDer::pem_file_iter(folder.join("server.pem")).unwrap();
+    let chain = chain.map(Result::unwrap).collect();
+    let key = PrivateKeyDer::from_pem_file(folder.join("server.key")).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            let acceptor = acceptor.clone();
+            tokio::spawn(async move {
+                // A client that refuses the certificate ends the handshake.
+                let Ok(mut client) = acceptor.accept(client).await else { return };
+                let mut server = TcpStream::connect(upstream).await.unwrap();
+                let _ended = tokio::io::copy_bidirectional(&mut client, &mut server).await;
+            });
+        }
+    });
+    format!("https://localhost:{port}")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn passes_the_suite_with_its_own_authority() {
+    let folder = tempfile::tempdir().unwrap();
+    certificates(folder.path());
+    let (server, config) = sandbox().await;
+    let endpoint = front(folder.path(), server.addr()).await;
+    let ca_file = Some(folder.path().join("ca.pem"));
+    crate::suite::run(&Config { endpoint, ca_file, ..config }).await;
+}
+
+#[tokio::test]
+async fn a_certificate_of_an_unknown_authority_is_refused_and_explained() {
+    let folder = tempfile::tempdir().unwrap();
+    certificates(folder.path());
+    let (server, config) = sandbox().await;
+    let endpoint = front(folder.path(), server.addr()).await;
+    let store = Store::new(&Config { endpoint, ..config }).unwrap();
+    let error = store.put(&key("a"), "x".into(), &PutOptions::default()).await.unwrap_err();
+    assert!(matches!(error, Error::Unavailable { .. }) && !error.is_transient(), "{error}");
+    let text = error.to_string();
+    assert!(text.contains("UnknownIssuer") && text.contains("set `ca_file`"), "{text}");
+    assert!(text.ends_with("after 1 attempt"), "{text}");
+}
+
+#[tokio::test]
+async fn a_plain_server_where_tls_is_expected_is_an_error() {
+    let (server, config) = sandbox().await;
+    let endpoint = format!("https://{}", server.addr());
+    let error = Store::new(&Config { endpoint, ..config }).unwrap().probe().await.unwrap_err();
+    assert!(matches!(error, Error::Unavailable { .. }), "{error}");
+}
+
+#[test]
+fn an_unusable_ca_file_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = Config {
+        bucket: "readings".into(),
+        access_key: Some("own".into()),
+        secret_key: Some("secret".into()),
+        ..Config::default()
+    };
+    for (name, content) in [("missing.pem", None), ("empty.pem", Some("")), ("text.pem", Some("hello"))] {
+        let path = folder.path().join(name);
+        if let Some(content) = content {
+            std::fs::write(&path, content).unwrap();
+        }
+        let error = Store::new(&Config { ca_file: Some(path), ..config.clone() }).unwrap_err().to_string();
+        assert!(error.contains("`ca_file`") && error.contains(name), "{error}");
+    }
+}

@@ -1,0 +1,72 @@
+/**
+ * How the wall is divided: so that every camera is seen at once with the largest pictures, the words below or beside
+ * them, or, when they cannot all be seen, in as many columns as stay comfortable to look at.
+ */
+
+/**
+ * @typedef {object} Space  all lengths in one unit
+ * @property {number} count  of cameras
+ * @property {number} width
+ * @property {number} height  what is visible below the header
+ * @property {number} gap
+ * @property {number} aspect  width by height of a picture
+ * @property {number} below  height of the words of a card below its picture
+ * @property {{ width: number, widest: number, height: number }} beside  room for the words beside the picture
+ * @property {number} smallest  width of a picture
+ * @property {number} comfortable  width of a card when scrolling is needed anyway
+ *
+ * @typedef {object} Division
+ * @property {number} columns
+ * @property {number} card  width
+ * @property {number} picture  width
+ * @property {boolean} beside  whether the words stand beside the picture
+ */
+
+/** Words beside the picture are the exception: the pictures must gain this much by it. */
+const WORTHWHILE = 1.05;
+
+/** @param {Space} space @returns {Division} */
+export function divide(space) {
+  /** @type {Division | null} */
+  let best = null;
+  for (let columns = 1; columns <= Math.max(space.count, 1) && columnWidth(space, columns) >= space.smallest; columns += 1) {
+    for (const division of [stacked(space, columns), sideBySide(space, columns)]) {
+      const gain = best !== null && division.beside && !best.beside ? WORTHWHILE : 1;
+      if (division.picture >= space.smallest && division.picture > gain * (best?.picture ?? 0)) best = division;
+    }
+  }
+  return best ?? scrolling(space);
+}
+
+/** @param {Space} space @param {number} columns */
+function columnWidth({ width, gap }, columns) {
+  return (width - gap * (columns - 1)) / columns;
+}
+
+/** @param {Space} space @param {number} columns */
+function rowHeight({ count, height, gap }, columns) {
+  const rows = Math.ceil(Math.max(count, 1) / columns);
+  return (height - gap * (rows - 1)) / rows;
+}
+
+/** @param {Space} space @param {number} columns @returns {Division} */
+function stacked(space, columns) {
+  const card = Math.min(columnWidth(space, columns), (rowHeight(space, columns) - space.below) * space.aspect);
+  return { columns, card, picture: card, beside: false };
+}
+
+/** @param {Space} space @param {number} columns @returns {Division} */
+function sideBySide(space, columns) {
+  const row = rowHeight(space, columns);
+  const width = columnWidth(space, columns);
+  const picture = row < space.beside.height ? 0 : Math.min(row * space.aspect, width - space.beside.width);
+  return { columns, card: Math.min(width, picture + space.beside.widest), picture, beside: true };
+}
+
+/** @param {Space} space @returns {Division} */
+function scrolling(space) {
+  const most = Math.floor((space.width + space.gap) / (space.comfortable + space.gap));
+  const columns = Math.max(1, Math.min(space.count, most));
+  const card = columnWidth(space, columns);
+  return { columns, card, picture: card, beside: false };
+}

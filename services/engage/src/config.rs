@@ -1,0 +1,271 @@
+//! What can be configured.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use iot_chassis::Log;
+use people_counter_events::Topics;
+use serde::{Deserialize, Serialize};
+
+/// Settings of the service.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Name of this instance, unique among engage nodes; by default the host's name and a random number.
+    pub node: Option<String>,
+    /// Root of all topics.
+    pub root: String,
+    /// The broker.
+    pub mqtt: iot_mqtt::Config,
+    /// The object store that holds the pictures.
+    pub store: iot_storage::Config,
+    /// The web server.
+    pub http: Http,
+    /// The stream to viewers.
+    pub live: Live,
+    /// What is kept, and how much of it.
+    pub limits: Limits,
+    /// The log.
+    pub log: Log,
+}
+
+/// The web server.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Http {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// Listen on an address that other machines can reach, although there is no access control.
+    pub allow_unprotected: bool,
+    /// Further names by which browsers reach this service, for example those of a reverse proxy.
+    pub hosts: Vec<String>,
+    /// Most connections at once.
+    pub max_connections: usize,
+    /// Longest time that writing to a client may make no progress.
+    #[serde(with = "humantime_serde")]
+    pub write_timeout: Duration,
+    /// Longest wait for the head of a request, and for the next one on an idle connection.
+    #[serde(with = "humantime_serde")]
+    pub request_timeout: Duration,
+}
+
+/// The stream to viewers.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Live {
+    /// Most messages per second and viewer.
+    pub max_rate: u32,
+    /// Longest wait for a viewer's acknowledgement.
+    #[serde(with = "humantime_serde")]
+    pub ack_timeout: Duration,
+    /// A message is sent at least this often.
+    #[serde(with = "humantime_serde")]
+    pub heartbeat: Duration,
+    /// Most viewers at once.
+    pub max_viewers: usize,
+}
+
+/// What is kept, and how much of it.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Most devices.
+    pub devices: usize,
+    /// Most inference and engage nodes.
+    pub nodes: usize,
+    /// How many removed devices are remembered, so that viewers can be told.
+    pub tombstones: usize,
+    /// Largest picture that is read from the store, bytes.
+    pub picture_bytes: u64,
+    /// Memory for pictures that were read, bytes.
+    pub cache_bytes: u64,
+    /// Most pictures that are read from the store at once.
+    pub fetches: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            node: None,
+            root: Topics::DEFAULT_ROOT.into(),
+            // a start reads everything that is retained, so more is taken at a time than by others
+            mqtt: iot_mqtt::Config { receive_maximum: 1024, ..iot_mqtt::Config::default() },
+            store: iot_storage::Config::default(),
+            http: Http::default(),
+            live: Live::default(),
+            limits: Limits::default(),
+            log: Log::default(),
+        }
+    }
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            allow_unprotected: false,
+            hosts: Vec::new(),
+            max_connections: 25_000,
+            write_timeout: Duration::from_secs(20),
+            request_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+impl Default for Live {
+    fn default() -> Self {
+        Self {
+            max_rate: 10,
+            ack_timeout: Duration::from_secs(15),
+            heartbeat: Duration::from_secs(4),
+            max_viewers: 20_000,
+        }
+    }
+}
+
+impl Live {
+    /// Shortest time between two messages to a viewer.
+    pub fn interval(&self) -> Duration {
+        Duration::from_secs(1) / self.max_rate.max(1)
+    }
+
+    /// Most frames a second that a viewer has reason to send: acknowledgements and a few pings.
+    pub fn frames_per_second(&self) -> u32 {
+        self.max_rate.saturating_mul(4).saturating_add(20)
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            devices: 50_000,
+            nodes: 1_000,
+            tombstones: 10_000,
+            picture_bytes: 8 << 20,
+            cache_bytes: 64 << 20,
+            fetches: 32,
+        }
+    }
+}
+
+impl Config {
+    /// Checks everything that can be said without I/O.
+    ///
+    /// # Errors
+    /// One sentence that names the key and says what to do.
+    pub fn check(&self) -> anyhow::Result<()> {
+        self.mqtt.validate().context("[mqtt]")?;
+        self.store.validate().context("[store]")?;
+        let topics = Topics::new(&self.root).context("root")?;
+        if let Some(node) = &self.node {
+            topics.nodes.name(&["engage", node]).context("node")?;
+            ensure!(node.len() <= 64, "node: {node:?} is longer than 64 bytes, give it a shorter name");
+        }
+        self.http.check()?;
+        self.live.check()?;
+        self.limits.check()
+    }
+}
+
+impl Http {
+    fn check(&self) -> anyhow::Result<()> {
+        let listen = self.listen;
+        ensure!(
+            listen.ip().is_loopback() || self.allow_unprotected,
+            "[http] listen: {listen} can be reached by other machines, and this service has no access control yet: \
+             listen on 127.0.0.1 behind a proxy that has, or set allow_unprotected = true"
+        );
+        ensure!(self.max_connections > 0, "[http] max_connections must be at least 1");
+        for (key, value) in [("write_timeout", self.write_timeout), ("request_timeout", self.request_timeout)] {
+            ensure!(value >= Duration::from_secs(1), "[http] {key} must be at least 1s");
+        }
+        Ok(())
+    }
+}
+
+impl Live {
+    fn check(&self) -> anyhow::Result<()> {
+        ensure!((1..=1000).contains(&self.max_rate), "[live] max_rate must be 1 to 1000");
+        ensure!(self.max_viewers > 0, "[live] max_viewers must be at least 1");
+        for (key, value) in [("ack_timeout", self.ack_timeout), ("heartbeat", self.heartbeat)] {
+            ensure!(value >= Duration::from_millis(100), "[live] {key} must be at least 100ms");
+        }
+        Ok(())
+    }
+}
+
+impl Limits {
+    fn check(&self) -> anyhow::Result<()> {
+        for (key, value) in [
+            ("devices", self.devices as u64),
+            ("nodes", self.nodes as u64),
+            ("tombstones", self.tombstones as u64),
+            ("picture_bytes", self.picture_bytes),
+            ("fetches", self.fetches as u64),
+        ] {
+            ensure!(value > 0, "[limits] {key} must be at least 1");
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn good() -> Config {
+        let store = iot_storage::Config { bucket: "frames".into(), ..iot_storage::Config::default() };
+        Config { store, ..Config::default() }
+    }
+
+    fn refused(change: impl FnOnce(&mut Config)) -> String {
+        let mut config = good();
+        change(&mut config);
+        format!("{:#}", config.check().unwrap_err())
+    }
+
+    #[test]
+    fn each_bad_setting_is_named() {
+        good().check().unwrap();
+        for (message, key) in [
+            (refused(|c| c.mqtt.url = "http://broker".into()), "[mqtt]"),
+            (refused(|c| c.store.bucket = String::new()), "[store]"),
+            (refused(|c| c.root = "a/+/b".into()), "root"),
+            (refused(|c| c.node = Some("a/b".into())), "node"),
+            (refused(|c| c.node = Some("x".repeat(65))), "node"),
+            (refused(|c| c.http.max_connections = 0), "max_connections"),
+            (refused(|c| c.http.write_timeout = Duration::ZERO), "write_timeout"),
+            (refused(|c| c.live.max_rate = 0), "max_rate"),
+            (refused(|c| c.live.max_viewers = 0), "max_viewers"),
+            (refused(|c| c.live.ack_timeout = Duration::ZERO), "ack_timeout"),
+            (refused(|c| c.limits.devices = 0), "devices"),
+        ] {
+            assert!(message.contains(key), "{message}");
+        }
+    }
+
+    #[test]
+    fn without_access_control_only_this_machine_is_served_unless_told() {
+        let open: SocketAddr = "0.0.0.0:8080".parse().unwrap();
+        let message = refused(|c| c.http.listen = open);
+        assert!(message.contains("access control") && message.contains("allow_unprotected"), "{message}");
+        let mut config = good();
+        (config.http.listen, config.http.allow_unprotected) = (open, true);
+        config.check().unwrap();
+        config.http = Http { listen: "[::1]:0".parse().unwrap(), ..Http::default() };
+        config.check().unwrap();
+    }
+
+    #[test]
+    fn the_sample_for_operators_is_valid_and_says_what_the_defaults_are() {
+        let text = include_str!("../../../deploy/config/engage.toml");
+        let sample: Config = toml::from_str(text).unwrap();
+        sample.check().unwrap();
+        let values = |config: &Config| {
+            let Config { http, live, limits, .. } = config;
+            serde_json::to_value((http, live, limits)).unwrap()
+        };
+        assert_eq!(values(&sample), values(&Config::default()), "the sample shows other values than the defaults");
+    }
+}

@@ -1,0 +1,93 @@
+//! `/api/v1/devices/{id}/image`: the picture of a result.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CACHE_CONTROL, ETAG, EntityTag, Header, IfNoneMatch};
+use actix_web::web::{Data, Path, Query};
+use actix_web::{HttpRequest, HttpResponse};
+use people_counter_events::FrameID;
+use serde::Deserialize;
+
+use super::devices::{device_id, unknown};
+use super::{App, Problem};
+use crate::pictures::Unavailable;
+use crate::state::NoPicture;
+
+/// The picture that belongs to a frame never changes.
+const IMMUTABLE: &str = "private, max-age=31536000, immutable";
+
+/// The newest one does.
+const NEWEST: &str = "private, no-cache";
+
+#[derive(Deserialize)]
+struct Which {
+    frame: Option<FrameID>,
+}
+
+/// The picture of the newest result, or with `?frame=` that of one of the last.
+pub async fn get(app: Data<App>, id: Path<String>, request: HttpRequest) -> Result<HttpResponse, Problem> {
+    let id = device_id(&id)?;
+    let which = Query::<Which>::from_query(request.query_string())
+        .map_err(|_| Problem::bad_request("frame is not the id of a frame"))?;
+    let picture = app.board.read(|state| {
+        let known = state.device(&id, 0.0).is_some();
+        state.picture(&id, which.frame).map_err(|why| (known, why))
+    });
+    let picture = picture.map_err(|(known, why)| {
+        app.metrics.picture(match why {
+            NoPicture::Withheld => "withheld",
+            NoPicture::Foreign => "foreign",
+            NoPicture::Unknown | NoPicture::Forgotten => "unknown",
+        });
+        match why {
+            _ if !known => unknown(&id),
+            NoPicture::Unknown => Problem::not_found("no-result", format!("device {id} has not been counted yet")),
+            NoPicture::Forgotten => {
+                Problem::not_found("unknown-frame", "the frame is none of the device's last results")
+            }
+            NoPicture::Withheld => Problem::not_found("withheld", "the picture is withheld, only the count is shown"),
+            NoPicture::Foreign => Problem::not_found(
+                "foreign",
+                "the result names an object that is not its own picture in this service's bucket",
+            ),
+        }
+    })?;
+
+    let caching = if which.frame.is_some() { IMMUTABLE } else { NEWEST };
+    let tag = EntityTag::new_strong(picture.frame.to_string());
+    if is_known(&request, &tag) {
+        return Ok(HttpResponse::NotModified()
+            .insert_header((ETAG, tag.to_string()))
+            .insert_header((CACHE_CONTROL, caching))
+            .finish());
+    }
+    let file = app.pictures.get(&picture.key).await.map_err(|why| problem(&why, &picture.key))?;
+    Ok(HttpResponse::Ok()
+        .content_type(file.content_type)
+        .insert_header((ETAG, tag.to_string()))
+        .insert_header((CACHE_CONTROL, caching))
+        .body(file.bytes))
+}
+
+/// Whether the client says that it has this picture.
+fn is_known(request: &HttpRequest, tag: &EntityTag) -> bool {
+    match IfNoneMatch::parse(request) {
+        Ok(IfNoneMatch::Any) => false,
+        Ok(IfNoneMatch::Items(known)) => known.iter().any(|known| known.weak_eq(tag)),
+        Err(_) => false,
+    }
+}
+
+fn problem(why: &Unavailable, key: &str) -> Problem {
+    let (code, detail) = (why.code(), why.to_string());
+    match why {
+        Unavailable::Gone => Problem::not_found(code, detail),
+        Unavailable::NotAPicture | Unavailable::TooLarge(_) => {
+            tracing::warn!(key, "{detail}");
+            Problem::new(StatusCode::BAD_GATEWAY, code, detail)
+        }
+        Unavailable::Store(error) => {
+            tracing::warn!("{detail}: {error}");
+            Problem::unavailable(code, detail)
+        }
+    }
+}

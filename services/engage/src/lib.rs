@@ -1,0 +1,150 @@
+//! Engage: shows the counts. A page, a WebSocket, REST.
+//!
+//! It holds no file. What the broker keeps makes the [`state`], pictures come from the object store on demand,
+//! and any number of instances run side by side.
+
+mod board;
+mod broker;
+mod clock;
+pub mod config;
+mod feed;
+mod http;
+mod live;
+mod metrics;
+mod pictures;
+pub mod state;
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+
+use actix_web::web::Data;
+use anyhow::Context;
+use iot_chassis::{Log, Stop, Tasks, Telemetry};
+use iot_storage::Store;
+use tokio::sync::Semaphore;
+
+use board::Board;
+use broker::Broker;
+use feed::Feed;
+use http::{App, Server};
+use metrics::Metrics;
+use pictures::Pictures;
+use state::State;
+
+pub use board::Watch;
+pub use config::Config;
+pub use http::PortTaken;
+
+/// The service, bound and ready to run.
+pub struct Service {
+    address: SocketAddr,
+    board: Arc<Board>,
+    listener: TcpListener,
+    app: App,
+    broker: Broker,
+}
+
+impl Service {
+    /// Where it serves.
+    pub fn addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Follows the counts without going through MQTT or HTTP.
+    pub fn watch(&self) -> Watch {
+        self.board.watch()
+    }
+}
+
+impl iot_chassis::Service for Service {
+    type Config = Config;
+
+    const NAME: &'static str = "people-counter-engage";
+    const ENV: &'static str = "ENGAGE";
+    const VERSION: &'static str = env!("CARGO_PKG_VERSION");
+
+    fn log(config: &Config) -> &Log {
+        &config.log
+    }
+
+    fn health_address(config: &Config) -> Option<SocketAddr> {
+        Some(config.http.listen)
+    }
+
+    fn check(config: &Config) -> anyhow::Result<()> {
+        config.check()
+    }
+
+    async fn start(config: Config, telemetry: &Telemetry) -> anyhow::Result<Self> {
+        config.check()?;
+        let listener = http::bind(&config.http)?;
+        let address = listener.local_addr().context("cannot tell the web server's address")?;
+        let store = Store::new(&config.store).context("[store]")?;
+        let node = config.node.clone().unwrap_or_else(own_name);
+
+        let board = Board::new(State::new(
+            uuid::Uuid::now_v7().to_string(),
+            state::Options {
+                devices: config.limits.devices,
+                tombstones: config.limits.tombstones,
+                bucket: store.bucket().to_owned(),
+            },
+        ));
+        let metrics = Metrics::default();
+        let mqtt_metrics = iot_mqtt::Metrics::default();
+        telemetry.metrics.register(|registry| {
+            metrics.register(registry, Arc::clone(&board));
+            store.metrics().register(registry);
+            mqtt_metrics.register(registry);
+        });
+        let feed = Feed::new(Arc::clone(&board), config.live.clone(), metrics.clone());
+        let check = telemetry.health.check("broker");
+        let broker =
+            Broker::new(&config, node, Arc::clone(&board), metrics.clone(), mqtt_metrics, check)?;
+        let app = App {
+            board: Arc::clone(&board),
+            feed,
+            pictures: Pictures::new(store, &config.limits, metrics.clone()),
+            viewers: Arc::new(Semaphore::new(config.live.max_viewers)),
+            metrics,
+            telemetry: telemetry.clone(),
+            settings: config.http,
+            stop: Stop::new(),
+        };
+        Ok(Self { address, board, listener, app, broker })
+    }
+
+    async fn run(self, stop: Stop) -> anyhow::Result<()> {
+        let Self { address, board, listener, mut app, broker } = self;
+        let mut tasks = Tasks::new(&stop);
+        let told = tasks.stop();
+        app.stop = told.clone();
+        let feed = Arc::clone(&app.feed);
+        let server = Server::start(listener, Data::new(app))?;
+        tracing::info!("page and API at http://{address}");
+        tasks.spawn("clock", until(told.clone(), async move { board.keep_time().await }));
+        tasks.spawn("feed", until(told.clone(), async move { feed.run().await }));
+        tasks.spawn("broker", broker.run(told.clone()));
+        tasks.spawn("web server", server.run(told));
+        tasks.join().await
+    }
+}
+
+/// Runs `task`, which has no end of its own, until `stop`.
+async fn until(stop: Stop, task: impl Future<Output = ()>) -> anyhow::Result<()> {
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = task => {}
+    }
+    Ok(())
+}
+
+/// The host's name and a random number: unique among the nodes, and telling.
+fn own_name() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let plain = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let host: String = host.trim().chars().filter(plain).take(40).collect();
+    let host = if host.is_empty() { "engage" } else { &host };
+    let random = uuid::Uuid::new_v4().simple().to_string();
+    format!("{host}-{}", &random[..8])
+}

@@ -1,0 +1,254 @@
+//! What is known of all devices: messages and ticks in, changes out.
+//!
+//! Pure: no I/O and no clock of its own, the time is a parameter (Unix seconds). Each change gives its
+//! device the next version; [`State::changes_since`] tells a viewer what came after the version it knows.
+//! The cost of a message does not depend on the number of devices.
+
+mod entry;
+mod index;
+mod journal;
+mod nodes;
+mod picture;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod samples;
+#[cfg(test)]
+mod tests;
+mod view;
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use people_counter_events::{AnalysisFailed, DeviceID, DeviceStatus, FrameID, PeopleCounted};
+
+use entry::{CLOCK_TOLERANCE, Entry};
+use index::Index;
+
+pub use entry::{Outcome, Receipt};
+pub use nodes::Nodes;
+pub use picture::{NoPicture, PictureRef};
+pub use view::{Changes, Condition, Device, Summary};
+
+type Id = Arc<DeviceID>;
+
+/// The limits of the state, and where its pictures lie.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Most devices.
+    pub devices: usize,
+    /// How many removed devices are remembered, so that viewers can be told.
+    pub tombstones: usize,
+    /// The only bucket that pictures are read from.
+    pub bucket: String,
+}
+
+/// A retained message that was cleared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cleared {
+    /// The status: the device is gone.
+    Status,
+    /// The result.
+    Result,
+    /// The failure.
+    Failure,
+}
+
+/// All devices.
+#[derive(Debug)]
+pub struct State {
+    options: Options,
+    epoch: String,
+    devices: HashMap<Id, Entry>,
+    /// Those without a status, which are kept but not shown.
+    hidden: BTreeSet<Id>,
+    index: Index,
+    /// Number of the current resynchronisation with the broker.
+    sync: u64,
+    clock: f64,
+}
+
+impl State {
+    /// No devices. `epoch` names this state: versions of another one mean nothing here.
+    pub fn new(epoch: String, options: Options) -> Self {
+        let index = Index::new(options.tombstones);
+        Self { options, epoch, devices: HashMap::new(), hidden: BTreeSet::new(), index, sync: 0, clock: 0.0 }
+    }
+
+    /// Takes a device's status.
+    pub fn status(&mut self, status: DeviceStatus, receipt: Receipt) -> Outcome {
+        let (id, sync) = (status.device_id.clone(), self.sync);
+        self.update(id, true, receipt.now, |entry, _| entry.take_status(status, receipt, sync))
+    }
+
+    /// Takes a result.
+    pub fn counted(&mut self, result: PeopleCounted, receipt: Receipt) -> Outcome {
+        let (id, sync) = (result.device_id.clone(), self.sync);
+        self.update(id, false, receipt.now, |entry, bucket| entry.take_result(result, receipt, sync, bucket))
+    }
+
+    /// Takes a failure.
+    pub fn failed(&mut self, failure: AnalysisFailed, receipt: Receipt) -> Outcome {
+        let (id, sync) = (failure.device_id.clone(), self.sync);
+        self.update(id, false, receipt.now, |entry, _| entry.take_failure(failure, sync))
+    }
+
+    /// Takes it that a retained message was cleared.
+    pub fn cleared(&mut self, id: &DeviceID, what: Cleared, now: f64) -> Outcome {
+        self.observe(now);
+        let Some((id, mut entry)) = self.devices.remove_entry(id) else { return Outcome::Unchanged };
+        match what {
+            Cleared::Status => entry.clear_status(),
+            Cleared::Result => entry.clear_result(),
+            Cleared::Failure => entry.failure = None,
+        }
+        self.put_back(id, entry, true, now)
+    }
+
+    fn update(
+        &mut self,
+        id: DeviceID,
+        is_status: bool,
+        now: f64,
+        change: impl FnOnce(&mut Entry, &str) -> Outcome,
+    ) -> Outcome {
+        self.observe(now);
+        let (id, mut entry) = match self.devices.remove_entry(&id) {
+            Some(known) => known,
+            None if self.has_room(is_status) => (Id::new(id), Entry::default()),
+            None => return Outcome::Refused,
+        };
+        let outcome = change(&mut entry, &self.options.bucket);
+        let settled = self.put_back(id, entry, outcome == Outcome::Changed, now);
+        match (outcome, settled) {
+            // a heartbeat can bring a stale device back without being shown itself
+            (Outcome::Unchanged, Outcome::Changed) => Outcome::Changed,
+            (Outcome::Changed, settled) => settled,
+            (outcome, _) => outcome,
+        }
+    }
+
+    fn put_back(&mut self, id: Id, mut entry: Entry, changed: bool, now: f64) -> Outcome {
+        let outcome = self.index.settle(&id, &mut entry, changed, now);
+        if entry.status.is_some() {
+            self.hidden.remove(&id);
+        } else if entry.is_empty() {
+            self.hidden.remove(&id);
+            return outcome;
+        } else {
+            self.hidden.insert(Id::clone(&id));
+        }
+        self.devices.insert(id, entry);
+        outcome
+    }
+
+    /// A device with a status takes the place of one that is not shown, never the other way round.
+    fn has_room(&mut self, is_status: bool) -> bool {
+        if self.devices.len() < self.options.devices {
+            return true;
+        }
+        match is_status.then(|| self.hidden.pop_first()).flatten() {
+            Some(id) => self.devices.remove(&id).is_some(),
+            None => false,
+        }
+    }
+
+    /// Lets the time pass: devices whose time is up become stale.
+    pub fn tick(&mut self, now: f64) {
+        self.observe(now);
+        while let Some(id) = self.index.due(now) {
+            if let Some(entry) = self.devices.get_mut(&id) {
+                self.index.settle(&id, entry, false, now);
+            }
+        }
+    }
+
+    /// When the clock was set back, what was fresh may be from the future now.
+    fn observe(&mut self, now: f64) {
+        let set_back = now < self.clock - CLOCK_TOLERANCE;
+        self.clock = now;
+        if set_back {
+            for (id, entry) in &mut self.devices {
+                self.index.settle(id, entry, false, now);
+            }
+        }
+    }
+
+    /// A new connection to the broker: it will send every retained message again.
+    pub fn begin_sync(&mut self) {
+        self.sync += 1;
+    }
+
+    /// The broker has sent every retained message. What it did not send is no longer there.
+    pub fn complete_sync(&mut self, now: f64) {
+        let sync = self.sync;
+        let forgotten: Vec<Id> = self
+            .devices
+            .iter_mut()
+            .filter_map(|(id, entry)| entry.forget_unheard(sync).then(|| Id::clone(id)))
+            .collect();
+        for id in forgotten {
+            if let Some((id, entry)) = self.devices.remove_entry(&id) {
+                self.put_back(id, entry, true, now);
+            }
+        }
+    }
+
+    /// Names this state: versions of another epoch mean nothing here.
+    pub fn epoch(&self) -> &str {
+        &self.epoch
+    }
+
+    /// The version of the last change, 0 before the first.
+    pub fn version(&self) -> u64 {
+        self.index.journal.version()
+    }
+
+    /// The sums over all devices that are shown.
+    pub fn summary(&self) -> Summary {
+        self.index.summary
+    }
+
+    /// Number of devices that are shown.
+    pub fn device_count(&self) -> usize {
+        self.devices.len() - self.hidden.len()
+    }
+
+    /// Number of devices that have results but no status, so that they are not shown.
+    pub fn hidden(&self) -> usize {
+        self.hidden.len()
+    }
+
+    /// One device as it is at `now`.
+    pub fn device(&self, id: &DeviceID, now: f64) -> Option<Device> {
+        Device::of(self.devices.get(id)?, now)
+    }
+
+    /// The picture that belongs to the result of `frame`, or to the newest.
+    ///
+    /// # Errors
+    /// [`NoPicture`] says why there is none to show.
+    pub fn picture(&self, id: &DeviceID, frame: Option<FrameID>) -> Result<PictureRef, NoPicture> {
+        let entry = self.devices.get(id).filter(|entry| entry.shown.is_some());
+        entry.ok_or(NoPicture::Unknown)?.pictures.get(frame)
+    }
+
+    /// What changed after version `since`; everything there is if that is `None` or too long ago.
+    pub fn changes_since(&self, since: Option<u64>, now: f64) -> Changes {
+        let journal = &self.index.journal;
+        let since = since.filter(|since| journal.reaches(*since));
+        let view = |id: &Id| Device::of(self.devices.get(id)?, now);
+        let (devices, removed) = match since {
+            Some(since) => (
+                journal.changed_since(since).filter_map(view).collect(),
+                journal.removed_since(since).map(Id::clone).collect(),
+            ),
+            None => {
+                let mut all: Vec<Device> = journal.changed_since(0).filter_map(view).collect();
+                all.sort_unstable_by(|a, b| a.id().cmp(b.id()));
+                (all, Vec::new())
+            }
+        };
+        Changes { since, version: self.version(), summary: self.summary(), devices, removed }
+    }
+}

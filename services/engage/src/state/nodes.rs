@@ -1,0 +1,105 @@
+//! [`Nodes`]: the inference and engage nodes that announce themselves.
+
+use std::collections::BTreeMap;
+
+use people_counter_events::{ServiceState, ServiceStatus};
+
+/// A node refreshes its status each minute and the broker drops it after three; that is not announced, so
+/// it is waited for here.
+const EXPIRES_AFTER: f64 = 190.0;
+
+type Key = (String, String);
+
+#[derive(Debug, Clone)]
+struct Node {
+    status: ServiceStatus,
+    received: f64,
+}
+
+/// The nodes, a bounded number.
+#[derive(Debug)]
+pub struct Nodes {
+    nodes: BTreeMap<Key, Node>,
+    capacity: usize,
+}
+
+impl Nodes {
+    /// Room for `capacity` nodes.
+    pub fn new(capacity: usize) -> Self {
+        Self { nodes: BTreeMap::new(), capacity }
+    }
+
+    /// Takes a node's status; `false` when there is no room for another node.
+    pub fn take(&mut self, status: ServiceStatus, now: f64) -> bool {
+        let key = (status.service.clone(), status.instance.clone());
+        if self.nodes.len() >= self.capacity && !self.nodes.contains_key(&key) {
+            self.expire(now);
+            if self.nodes.len() >= self.capacity {
+                return false;
+            }
+        }
+        self.nodes.insert(key, Node { status, received: now });
+        true
+    }
+
+    /// Forgets a node whose status was cleared.
+    pub fn clear(&mut self, service: &str, instance: &str) {
+        self.nodes.remove(&(service.to_owned(), instance.to_owned()));
+    }
+
+    /// Forgets every node; what is still there will be heard again.
+    pub fn clear_all(&mut self) {
+        self.nodes.clear();
+    }
+
+    /// Forgets the nodes that were not heard for too long.
+    pub fn expire(&mut self, now: f64) {
+        self.nodes.retain(|_, node| now - node.received < EXPIRES_AFTER);
+    }
+
+    /// Number of nodes of `service` that are at work.
+    pub fn online(&self, service: &str) -> usize {
+        self.nodes
+            .values()
+            .filter(|node| node.status.service == service && node.status.state == ServiceState::Online)
+            .count()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use people_counter_events::ServiceType;
+
+    use super::*;
+
+    fn node(instance: &str, state: ServiceState) -> ServiceStatus {
+        ServiceStatus {
+            kind: ServiceType::Service,
+            service: "inference".into(),
+            instance: instance.into(),
+            state,
+            version: "1".into(),
+            started_timestamp: 1.0,
+            model: None,
+            frames_per_second: None,
+            mean_duration_ms: None,
+            failures: None,
+        }
+    }
+
+    #[test]
+    fn nodes_come_go_and_expire() {
+        let mut nodes = Nodes::new(2);
+        assert!(nodes.take(node("a", ServiceState::Online), 0.0));
+        assert!(nodes.take(node("b", ServiceState::Online), 100.0));
+        assert!(!nodes.take(node("c", ServiceState::Online), 100.0), "there was room for a third");
+        assert!(nodes.take(node("a", ServiceState::Offline), 100.0));
+        assert_eq!(nodes.online("inference"), 1);
+        assert_eq!(nodes.online("engage"), 0);
+        nodes.expire(289.0);
+        assert_eq!(nodes.online("inference"), 1);
+        assert!(nodes.take(node("c", ServiceState::Online), 290.0), "the others have expired");
+        nodes.clear("inference", "c");
+        assert_eq!(nodes.online("inference"), 0);
+    }
+}

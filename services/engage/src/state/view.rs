@@ -1,0 +1,257 @@
+//! What viewers see: [`Device`], [`Summary`] and [`Changes`].
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use people_counter_events::{
+    AnalysisFailed, DeviceID, DeviceStatus, FailureReason, FrameID, Model, PeopleCounted, Person, Picture,
+};
+use serde::{Serialize, Serializer};
+
+use super::entry::{CLOCK_TOLERANCE, Entry, stale_after};
+use super::picture::image_url;
+
+/// The state of a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Condition {
+    /// Its count is as fresh as its cadence allows.
+    Live,
+    /// Nothing was heard for longer than its cadence allows.
+    Stale,
+    /// Its last will fired.
+    Offline,
+    /// Its newest frame could not be analysed.
+    Failing,
+    /// It has never been counted.
+    Unknown,
+}
+
+impl Condition {
+    /// Every state.
+    pub const ALL: [Self; 5] = [Self::Live, Self::Stale, Self::Offline, Self::Failing, Self::Unknown];
+
+    /// The name on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Stale => "stale",
+            Self::Offline => "offline",
+            Self::Failing => "failing",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// Sums over all devices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Summary {
+    /// People counted by the live devices.
+    pub people: u64,
+    /// Number of live devices.
+    pub live: u64,
+    /// Number of stale devices.
+    pub stale: u64,
+    /// Number of offline devices.
+    pub offline: u64,
+    /// Number of failing devices.
+    pub failing: u64,
+    /// Number of devices that were never counted.
+    pub unknown: u64,
+}
+
+impl Summary {
+    /// Number of devices in one state.
+    pub fn of(&self, condition: Condition) -> u64 {
+        match condition {
+            Condition::Live => self.live,
+            Condition::Stale => self.stale,
+            Condition::Offline => self.offline,
+            Condition::Failing => self.failing,
+            Condition::Unknown => self.unknown,
+        }
+    }
+
+    pub(super) fn add(&mut self, condition: Condition, count: u32) {
+        *self.slot(condition) += 1;
+        if condition == Condition::Live {
+            self.people += u64::from(count);
+        }
+    }
+
+    pub(super) fn remove(&mut self, condition: Condition, count: u32) {
+        *self.slot(condition) -= 1;
+        if condition == Condition::Live {
+            self.people -= u64::from(count);
+        }
+    }
+
+    fn slot(&mut self, condition: Condition) -> &mut u64 {
+        match condition {
+            Condition::Live => &mut self.live,
+            Condition::Stale => &mut self.stale,
+            Condition::Offline => &mut self.offline,
+            Condition::Failing => &mut self.failing,
+            Condition::Unknown => &mut self.unknown,
+        }
+    }
+}
+
+/// One device at one moment. Cheap to make: the messages are shared.
+#[derive(Debug, Clone)]
+pub struct Device {
+    /// Its state.
+    pub condition: Condition,
+    /// Age of the count in seconds; `None` without a count, or when no clock can tell.
+    pub age_seconds: Option<f64>,
+    /// The camera's clock minus the gateway's, seconds, when that is worth telling.
+    pub clock_offset_seconds: Option<f64>,
+    /// The gateway's clock minus ours, seconds, when it is ahead by more than anybody tolerates.
+    pub gateway_ahead_seconds: Option<f64>,
+    /// Whether there is a picture that may be shown.
+    pub has_picture: bool,
+    /// The newest status.
+    pub status: Arc<DeviceStatus>,
+    /// The newest result.
+    pub result: Option<Arc<PeopleCounted>>,
+    /// The newest failure, while it is newer than the result.
+    pub failure: Option<Arc<AnalysisFailed>>,
+}
+
+impl Device {
+    /// `None` for a device that is not shown.
+    pub(super) fn of(entry: &Entry, now: f64) -> Option<Self> {
+        let noticed = |offset: &f64| offset.abs() > CLOCK_TOLERANCE;
+        Some(Self {
+            condition: entry.shown?.condition(),
+            age_seconds: entry.result.as_ref().and_then(|result| result.age(now)),
+            clock_offset_seconds: entry.clock_offset().filter(noticed),
+            gateway_ahead_seconds: entry.result.as_ref().and_then(|result| result.ahead()),
+            has_picture: entry.pictures.get(None).is_ok(),
+            status: Arc::clone(entry.status.as_ref()?),
+            result: entry.result.as_ref().map(|result| Arc::clone(&result.message)),
+            failure: entry.open_failure().cloned(),
+        })
+    }
+
+    /// Its id.
+    pub fn id(&self) -> &DeviceID {
+        &self.status.device_id
+    }
+
+    /// The newest count, whatever its age; `None` if it was never counted.
+    pub fn count(&self) -> Option<u32> {
+        self.result.as_ref().map(|result| result.count())
+    }
+}
+
+/// What changed between two versions.
+#[derive(Debug, Clone)]
+pub struct Changes {
+    /// The version they start from; `None` if this is everything there is.
+    pub since: Option<u64>,
+    /// The version they lead to.
+    pub version: u64,
+    /// The sums at that version.
+    pub summary: Summary,
+    /// The devices that changed; all of them, by id, if this is everything there is.
+    pub devices: Vec<Device>,
+    /// The devices that went.
+    pub removed: Vec<Arc<DeviceID>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Json<'a> {
+    #[serde(rename = "deviceID")]
+    device_id: &'a DeviceID,
+    state: Condition,
+    count: Option<u32>,
+    age_seconds: Option<f64>,
+    analysed_timestamp: Option<f64>,
+    creation_timestamp: Option<f64>,
+    clock_offset_seconds: Option<f64>,
+    gateway_ahead_seconds: Option<f64>,
+    #[serde(rename = "frameID")]
+    frame_id: Option<FrameID>,
+    #[serde(rename = "bootID")]
+    boot_id: Option<u64>,
+    sequence: Option<u64>,
+    width: Option<u32>,
+    height: Option<u32>,
+    picture: Option<Picture>,
+    image: Option<String>,
+    people: &'a [Person],
+    model: Option<&'a Model>,
+    node: Option<&'a str>,
+    duration_ms: Option<f64>,
+    source: &'a str,
+    cadence_seconds: f64,
+    stale_after_seconds: f64,
+    labels: &'a BTreeMap<String, String>,
+    problem: Option<&'a str>,
+    spool_depth: u64,
+    dropped: &'a BTreeMap<String, u64>,
+    failure: Option<FailureJson<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct FailureJson<'a> {
+    reason: FailureReason,
+    message: &'a str,
+    failed_timestamp: f64,
+    #[serde(rename = "frameID")]
+    frame_id: FrameID,
+}
+
+impl Serialize for Device {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let status = &*self.status;
+        let result = self.result.as_deref();
+        let meta = result.map(|result| &result.analysis_metadata);
+        let failure = self.failure.as_deref().map(|failure| FailureJson {
+            reason: failure.reason,
+            message: &failure.message,
+            failed_timestamp: failure.failed_timestamp,
+            frame_id: failure.frame_id,
+        });
+        Json {
+            device_id: &status.device_id,
+            state: self.condition,
+            count: self.count(),
+            age_seconds: self.age_seconds.map(to_millis),
+            analysed_timestamp: result.map(|result| result.analysed_timestamp),
+            creation_timestamp: result.map(|result| result.creation_timestamp),
+            clock_offset_seconds: self.clock_offset_seconds.map(to_millis),
+            gateway_ahead_seconds: self.gateway_ahead_seconds.map(to_millis),
+            frame_id: result.map(|result| result.frame_id),
+            boot_id: result.map(|result| result.boot_id),
+            sequence: result.map(|result| result.sequence),
+            width: result.map(|result| result.width),
+            height: result.map(|result| result.height),
+            picture: result.map(|result| result.picture),
+            image: result
+                .filter(|_| self.has_picture)
+                .map(|result| image_url(&status.device_id, result.frame_id)),
+            people: meta.map_or(&[], |meta| &meta.results.people),
+            model: meta.map(|meta| &meta.model),
+            node: meta.map(|meta| meta.node.as_str()),
+            duration_ms: meta.map(|meta| meta.duration_ms),
+            source: &status.source,
+            cadence_seconds: status.cadence_seconds,
+            stale_after_seconds: stale_after(status.cadence_seconds),
+            labels: &status.labels,
+            problem: status.problem.as_deref(),
+            spool_depth: status.spool_depth,
+            dropped: &status.dropped,
+            failure,
+        }
+        .serialize(serializer)
+    }
+}
+
+/// Seconds, to the millisecond.
+fn to_millis(seconds: f64) -> f64 {
+    (seconds * 1000.0).round() / 1000.0
+}

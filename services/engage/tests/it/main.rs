@@ -1,0 +1,10 @@
+//! Engage as a black box: real MQTT, a real S3 server, HTTP and WebSocket over TCP.
+
+mod messages;
+mod pictures;
+mod rest;
+mod stage;
+mod start;
+mod stream;
+mod truth;
+mod viewer;

@@ -1,0 +1,12 @@
+//! The service as a black box: a broker and a store in this process, and inference nodes that do what the
+//! test wants.
+
+mod configuration;
+mod delivery;
+mod identity;
+mod node;
+mod outages;
+mod retention;
+mod sources;
+mod stopping;
+mod world;

@@ -1,0 +1,83 @@
+//! Which pictures stay in the store.
+
+use std::time::Duration;
+
+use iot_storage::{Key, PutOptions};
+use people_counter_events::{Delivery, FrameStored};
+use people_counter_ingest::config::{Folder, Results, Source};
+
+use crate::node::Node;
+use crate::world::{Ingest, World, eventually_some};
+
+async fn start(world: &World, pictures: u32, keep: usize, window: usize) -> Ingest {
+    world.pictures(pictures);
+    Ingest::start(world.config(|config, camera| {
+        config.results = Results { patience: Duration::from_secs(600), patience_max: Duration::from_secs(600) };
+        let path = world.dir.path().join("pictures");
+        camera.source = Source::Folder(Folder { repeat: false, ..Folder::new(path) });
+        camera.delivery = Delivery::Every;
+        camera.keep = keep;
+        camera.window = window;
+        // one more picture at the end of the test starts another round of pruning
+        camera.interval = Duration::from_millis(50);
+    }))
+    .await
+}
+
+fn names(frames: &[&FrameStored], previews: bool) -> Vec<String> {
+    let mut names: Vec<_> = frames.iter().map(|frame| frame.file_path.key().to_owned()).collect();
+    if previews {
+        names.extend(
+            frames.iter().map(|f| people_counter_events::preview_key(&f.device_id, f.frame_id)),
+        );
+    }
+    names.sort();
+    names
+}
+
+async fn only_these_stay(world: &World, names: &[String]) {
+    eventually_some(&format!("nothing but {names:?} in the store"), async || {
+        (world.object_names().await == names).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_newest_stay_with_their_previews() {
+    let world = World::start().await;
+    let mut node = Node::online(&world).await;
+    let ingest = start(&world, 30, 3, 4).await;
+    let foreign = Key::new("cam-2.00000000-0000-7000-8000-000000000000.jpg").unwrap();
+    world.objects().put(&foreign, "x".into(), &PutOptions::default()).await.unwrap();
+    let mut frames = Vec::new();
+    for _ in 0..30 {
+        let frame = node.next().await;
+        node.preview(&frame).await;
+        node.answer(&frame).await;
+        frames.push(frame);
+    }
+    let newest: Vec<_> = frames.iter().skip(27).collect();
+    let mut expected = names(&newest, true);
+    expected.push(foreign.to_string());
+    only_these_stay(&world, &expected).await;
+    ingest.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_unsettled_and_what_is_current_stays() {
+    let world = World::start().await;
+    let mut node = Node::online(&world).await;
+    let ingest = start(&world, 20, 1, 20).await;
+    let mut frames = Vec::new();
+    for _ in 0..20 {
+        frames.push(node.next().await);
+    }
+    assert_eq!(world.object_names().await.len(), 20, "all are unsettled");
+    node.answer(&frames[2]).await;
+    for frame in frames.iter().filter(|frame| frame.sequence != 3) {
+        node.fail(frame).await;
+    }
+    // the current result's and the newest
+    only_these_stay(&world, &names(&[&frames[2], &frames[19]], false)).await;
+    ingest.stop().await;
+}

@@ -1,0 +1,208 @@
+//! The broker and the store behind the system: the embedded ones, or mosquitto and Ceph RGW.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use iot_sandbox::{Broker, BrokerOptions, ObjectStore, StoreOptions};
+use tempfile::TempDir;
+
+use crate::wait::{eventually, free_port};
+
+/// The bucket for the pictures.
+pub const BUCKET: &str = "people-counter";
+
+/// A broker and a store.
+pub enum Servers {
+    /// In this process, with data that survives a restart.
+    Embedded {
+        /// The broker.
+        broker: Box<Broker>,
+        /// The store.
+        store: Box<ObjectStore>,
+        /// The broker's data.
+        folder: TempDir,
+    },
+    /// mosquitto and Ceph RGW.
+    Real {
+        /// The broker.
+        broker: Mosquitto,
+        /// The store.
+        store: Ceph,
+    },
+}
+
+impl Servers {
+    /// The embedded ones.
+    ///
+    /// # Panics
+    /// When they cannot be started.
+    pub async fn embedded() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let mut options = BrokerOptions::default();
+        options.dir = Some(folder.path().into());
+        let broker = Broker::start(options).await.expect("the embedded broker starts");
+        let store = ObjectStore::start(StoreOptions::default()).await.expect("the embedded store starts");
+        Self::Embedded { broker: Box::new(broker), store: Box::new(store), folder }
+    }
+
+    /// mosquitto and Ceph RGW.
+    ///
+    /// # Panics
+    /// When one is not installed or cannot be started.
+    pub async fn real() -> Self {
+        Self::Real { broker: Mosquitto::start().await, store: Ceph::start() }
+    }
+
+    /// Address of the broker.
+    pub fn broker_url(&self) -> String {
+        match self {
+            Self::Embedded { broker, .. } => broker.url(),
+            Self::Real { broker, .. } => format!("mqtt://127.0.0.1:{}", broker.port),
+        }
+    }
+
+    /// The `[store]` table of a service's configuration.
+    pub fn store_config(&self) -> String {
+        let (endpoint, region, access, secret) = match self {
+            Self::Embedded { store, .. } => {
+                (store.endpoint(), "us-east-1", store.access_key(), store.secret_key())
+            }
+            Self::Real { store, .. } => {
+                (format!("http://127.0.0.1:{}", store.port), "default", Ceph::ACCESS, Ceph::SECRET)
+            }
+        };
+        format!(
+            "[store]\nendpoint = \"{endpoint}\"\nregion = \"{region}\"\nbucket = \"{BUCKET}\"\n\
+             access_key = \"{access}\"\nsecret_key = \"{secret}\"\n"
+        )
+    }
+
+    /// Stops the broker and starts it again, with its data, after `pause` has ended.
+    ///
+    /// # Panics
+    /// When it does not start again.
+    pub async fn restart_broker(&mut self, pause: impl Future<Output = ()>) {
+        match self {
+            Self::Embedded { broker, .. } => {
+                broker.stop().await;
+                pause.await;
+                broker.restart().await.expect("the broker starts again");
+            }
+            Self::Real { broker, .. } => {
+                broker.stop();
+                pause.await;
+                broker.launch().await;
+            }
+        }
+    }
+
+    /// Stops the store and starts it again, with its data, after `pause` has ended.
+    ///
+    /// # Panics
+    /// When it does not start again, or is Ceph, whose data is in memory.
+    pub async fn restart_store(&mut self, pause: impl Future<Output = ()>) {
+        let Self::Embedded { store, .. } = self else { panic!("the test cluster forgets its data") };
+        store.stop().await;
+        pause.await;
+        store.restart().await.expect("the store starts again");
+    }
+}
+
+/// A mosquitto of our own.
+pub struct Mosquitto {
+    process: Option<Child>,
+    folder: TempDir,
+    port: u16,
+}
+
+impl Mosquitto {
+    async fn start() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let port = free_port();
+        let config = format!(
+            "listener {port} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\npersistence true\n\
+             persistence_location {}/\n",
+            folder.path().display()
+        );
+        std::fs::write(folder.path().join("mosquitto.conf"), config).expect("a temporary file");
+        let mut broker = Self { process: None, folder, port };
+        broker.launch().await;
+        broker
+    }
+
+    async fn launch(&mut self) {
+        let program = ["/usr/sbin/mosquitto", "/usr/bin/mosquitto"]
+            .into_iter()
+            .find(|path| Path::new(path).exists())
+            .expect("mosquitto is missing: apt-get install mosquitto");
+        let process = Command::new(program)
+            .arg("-c")
+            .arg(self.folder.path().join("mosquitto.conf"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("mosquitto starts");
+        self.process = Some(process);
+        let port = self.port;
+        eventually("mosquitto listens", || async move {
+            std::net::TcpStream::connect(("127.0.0.1", port)).ok()
+        })
+        .await;
+    }
+
+    fn stop(&mut self) {
+        let Some(mut process) = self.process.take() else { return };
+        let told = Command::new("kill").arg(process.id().to_string()).status();
+        assert!(told.is_ok_and(|status| status.success()), "mosquitto could not be told to stop");
+        process.wait().expect("mosquitto ends");
+    }
+}
+
+impl Drop for Mosquitto {
+    fn drop(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            drop(process.kill());
+            drop(process.wait());
+        }
+    }
+}
+
+/// A one-node Ceph cluster with its S3 gateway.
+pub struct Ceph {
+    folder: TempDir,
+    port: u16,
+}
+
+impl Ceph {
+    const ACCESS: &'static str = "testaccess";
+    const SECRET: &'static str = "testsecret123";
+
+    fn start() -> Self {
+        let ceph = Self { folder: tempfile::tempdir().expect("a temporary folder"), port: free_port() };
+        ceph.script("start");
+        ceph
+    }
+
+    fn script(&self, what: &str) {
+        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../scripts/ceph-rgw");
+        let output = Command::new(path)
+            .arg(what)
+            .arg(self.folder.path())
+            .arg(self.port.to_string())
+            .args([Self::ACCESS, Self::SECRET])
+            .output()
+            .expect("scripts/ceph-rgw can be run");
+        assert!(
+            output.status.success(),
+            "scripts/ceph-rgw {what}: {}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+}
+
+impl Drop for Ceph {
+    fn drop(&mut self) {
+        self.script("stop");
+    }
+}
