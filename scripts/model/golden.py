@@ -4,22 +4,28 @@
     golden.py models/person-nanodet-g
 
 goes into golden/sample.json (the demo's sample pictures) and golden/synthetic.json (a computed picture of the
-network's own size, which needs neither a JPEG decoder nor scaling) of the model's folder. Everything here is apart from
-the Rust code: Pillow decodes and scales, ONNX Runtime computes, numpy does the rest.
+network's own size) of the model's folder.
+
+Two JPEG decoders never agree to the last bit, and a network answers that with scores that differ in the third digit. So
+the sample pictures are decoded and scaled by the Rust code (the example `canvas` of crates/detector), and everything
+after that is done here, apart from it: ONNX Runtime computes, numpy does the rest. With --pillow, Pillow decodes and
+scales as well, nothing is written, and what is printed is how far the kept answers are from that.
 """
 
 import argparse
 import hashlib
 import json
+import subprocess
+import tempfile
 import tomllib
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
-import PIL
 from PIL import Image
 
-SAMPLE = Path(__file__).parents[2] / "services/demo/sample"
+ROOT = Path(__file__).parents[2]
+FRAMES = sorted((ROOT / "services/demo/sample").glob("frame-*.jpg"))
 MIN_SCORE = {"sample": 0.2, "synthetic": 0.021}
 # a decision closer than this may fall differently on another processor: such a picture is no test
 MARGIN = 1e-4
@@ -38,27 +44,38 @@ class Model:
         self.session = onnxruntime.InferenceSession(network, options, providers=["CPUExecutionProvider"])
         self.size = self.description["input"]["width"], self.description["input"]["height"]
 
-    def detect(self, picture: Image.Image, min_score: float) -> np.ndarray:
-        """Rows x1, y1, x2, y2 (pixels of the picture), score; surest first."""
-        canvas, offset, scale = self.letterbox(picture)
+    def detect(self, canvas: Image.Image, picture: tuple[int, int], min_score: float) -> np.ndarray:
+        """Rows x1, y1, x2, y2 (pixels of the picture, whose size is given), score; surest first."""
         values = np.asarray(canvas, np.float32).transpose(2, 0, 1)[None]
         (rows,) = self.session.run(None, {self.session.get_inputs()[0].name: values})
-        boxes = rows[0][rows[0][:, 4] >= min_score].astype(np.float64)
         check_margin(np.abs(rows[0][:, 4] - min_score), "a score", MARGIN / 10)
-        corners = (boxes[:, :4].reshape(-1, 2, 2) - offset) * scale
-        boxes[:, :4] = np.clip(corners, 0, picture.size).reshape(-1, 4)
+        boxes = rows[0][rows[0][:, 4] >= min_score].astype(np.float64)
+        size, offset = self.placement(picture)
+        corners = (boxes[:, :4].reshape(-1, 2, 2) - offset) * (np.array(picture) / np.array(size))
+        boxes[:, :4] = np.clip(corners, 0, picture).reshape(-1, 4)
         boxes = boxes[(boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])]
         return suppress(boxes, self.description["output"]["nms_iou"])
 
-    def letterbox(self, picture: Image.Image) -> tuple[Image.Image, np.ndarray, np.ndarray]:
-        """The network's canvas, where the picture lies on it, and pixels of the picture per pixel of the canvas."""
-        ratio = min(side / own for side, own in zip(self.size, picture.size))
-        size = tuple(min(max(int(own * ratio + 0.5), 1), side) for side, own in zip(self.size, picture.size))
-        offset = tuple((side - own) // 2 for side, own in zip(self.size, size))
+    def placement(self, picture: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Size and top left corner on the canvas of a picture whose size is given."""
+        ratio = min(side / own for side, own in zip(self.size, picture))
+        width, height = (min(max(int(own * ratio + 0.5), 1), side) for side, own in zip(self.size, picture))
+        return (width, height), ((self.size[0] - width) // 2, (self.size[1] - height) // 2)
+
+    def letterbox(self, picture: Image.Image) -> Image.Image:
+        """The canvas as Pillow makes it."""
+        size, offset = self.placement(picture.size)
         canvas = Image.new("RGB", self.size, tuple(self.description["resize"]["fill"]))
-        scaled = picture if size == picture.size else picture.resize(size, Image.Resampling.BILINEAR)
-        canvas.paste(scaled, offset)
-        return canvas, np.array(offset), np.array(picture.size) / np.array(size)
+        canvas.paste(picture.resize(size, Image.Resampling.BILINEAR), offset)
+        return canvas
+
+
+def rust_canvases(folder: Path) -> list[Image.Image]:
+    """The sample pictures as the Rust code hands them to the model."""
+    with tempfile.TemporaryDirectory() as out:
+        command = "cargo run --quiet --release --package object-detector --example canvas --".split()
+        subprocess.run([*command, folder.resolve(), out, *FRAMES], cwd=ROOT, check=True)
+        return [Image.open(Path(out) / f"{frame.stem}.png").convert("RGB") for frame in FRAMES]
 
 
 def suppress(boxes: np.ndarray, limit: float) -> np.ndarray:
@@ -92,16 +109,19 @@ def synthetic(width: int, height: int) -> Image.Image:
     return Image.fromarray(((37 * channel + 11 * y + 7 * x) % 256).astype(np.uint8))
 
 
-def write(path: Path, model: Model, min_score: float, pictures: list[tuple[str, Image.Image]]) -> None:
-    records = []
-    for name, picture in pictures:
-        boxes = model.detect(picture, min_score)
-        records.append({"image": name, "boxes": [[round(float(v), 6) for v in box] for box in boxes]})
+def answers(model: Model, min_score: float, pictures: list[tuple[str, tuple[int, int], Image.Image]]) -> list[dict]:
+    """One record for every picture, given as name, size and canvas."""
+    return [
+        {"image": name, "boxes": [[round(float(v), 6) for v in box] for box in model.detect(canvas, size, min_score)]}
+        for name, size, canvas in pictures
+    ]
+
+
+def write(path: Path, model: Model, min_score: float, records: list[dict]) -> None:
     document = {
         "model": model.description["name"],
         "sha256": model.description["sha256"],
         "onnxruntime": onnxruntime.__version__,
-        "pillow": PIL.__version__,
         "min_score": min_score,
     }
     lines = ",\n".join("  " + json.dumps(record) for record in records)
@@ -109,16 +129,44 @@ def write(path: Path, model: Model, min_score: float, pictures: list[tuple[str, 
     print(f"{path}: {len(records)} pictures, {sum(len(record['boxes']) for record in records)} boxes")
 
 
+def compare(kept: list[dict], other: list[dict], threshold: float) -> None:
+    """Prints how far two sets of answers are apart."""
+    differences, unmatched, counts = [], 0, 0
+    for one, two in zip(kept, other):
+        a, b = (np.array(record["boxes"]).reshape(-1, 5) for record in (one, two))
+        counts += (a[:, 4] >= threshold).sum() != (b[:, 4] >= threshold).sum()
+        for box in a[a[:, 4] >= threshold]:
+            overlaps = iou(box, b)
+            if not overlaps.size or overlaps.max() < 0.9:
+                unmatched += 1
+            else:
+                differences.append(abs(b[overlaps.argmax(), 4] - box[4]))
+    print(
+        f"{len(differences)} boxes: scores differ by {np.mean(differences):.4f} on average and {max(differences):.4f} at "
+        f"most; {unmatched} boxes have no counterpart; {counts} of {len(kept)} counts differ"
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("models", nargs="+", type=Path, help="a model's folder")
-    for folder in parser.parse_args().models:
+    parser.add_argument("--pillow", action="store_true", help="compare the kept answers with Pillow's pictures")
+    options = parser.parse_args()
+    for folder in options.models:
         model = Model(folder)
         golden = folder / "golden"
         golden.mkdir(exist_ok=True)
-        frames = [(path.name, Image.open(path).convert("RGB")) for path in sorted(SAMPLE.glob("frame-*.jpg"))]
-        write(golden / "sample.json", model, MIN_SCORE["sample"], frames)
-        write(golden / "synthetic.json", model, MIN_SCORE["synthetic"], [("synthetic", synthetic(*model.size))])
+        pictures = [Image.open(frame).convert("RGB") for frame in FRAMES]
+        canvases = [model.letterbox(p) for p in pictures] if options.pillow else rust_canvases(folder)
+        sample = [(frame.name, p.size, canvas) for frame, p, canvas in zip(FRAMES, pictures, canvases)]
+        found = answers(model, MIN_SCORE["sample"], sample)
+        if options.pillow:
+            kept = json.loads((golden / "sample.json").read_text())["pictures"]
+            compare(kept, found, model.description["threshold"])
+            continue
+        write(golden / "sample.json", model, MIN_SCORE["sample"], found)
+        computed = answers(model, MIN_SCORE["synthetic"], [("synthetic", model.size, synthetic(*model.size))])
+        write(golden / "synthetic.json", model, MIN_SCORE["synthetic"], computed)
 
 
 if __name__ == "__main__":

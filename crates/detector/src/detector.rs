@@ -46,6 +46,11 @@ impl Detector {
         &self.model
     }
 
+    /// The last picture as the network saw it, scaled and with its margins; black before the first.
+    pub fn canvas(&self) -> &RgbImage {
+        self.letterbox.canvas()
+    }
+
     /// What is seen in `picture` with a score of at least `min_score` (0 to 1), surest first.
     ///
     /// Boxes are in pixels of `picture`, cut at its edges; of boxes of one class that overlap by more than the model's

@@ -69,7 +69,7 @@ impl Answer {
             (_, "NoSuchBucket") => Error::NoBucket { target, answer },
             (_, "NoSuchKey") => Error::NotFound { target, answer },
             // An answer to a head has no body and so no code.
-            (404, "") if target.key.is_some() && target.operation != Operation::List => {
+            (404, "") if matches!(target.operation, Operation::Head | Operation::Delete) => {
                 Error::NotFound { target, answer }
             }
             (412, _) | (_, "PreconditionFailed") => Error::Exists { target, answer },
@@ -77,8 +77,8 @@ impl Answer {
                 let advice = ": the bucket lives elsewhere, check `region` and `endpoint`";
                 Error::Refused { target, answer, advice }
             }
-            (_, "EntityTooLarge" | "QuotaExceeded") => {
-                let advice = ": the store's own limit on sizes is reached";
+            (507, _) | (_, "EntityTooLarge" | "QuotaExceeded") => {
+                let advice = ": a limit of the store is reached, on one object or on all";
                 Error::Refused { target, answer, advice }
             }
             (404 | 405, "") => {
@@ -93,7 +93,7 @@ impl Answer {
 /// What to do when credentials are the reason, `None` if they are not.
 fn denied(answer: &Answer, operation: Operation, access_key: &str) -> Option<String> {
     let advice = match (answer.code.as_str(), answer.status) {
-        ("InvalidAccessKeyId", _) => {
+        ("InvalidAccessKeyId" | "NotSignedUp", _) => {
             format!("the store does not know access key {access_key:?}: check `access_key` and `endpoint`")
         }
         ("SignatureDoesNotMatch", _) => {
@@ -137,6 +137,9 @@ fn clip(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::*;
 
     fn error(operation: Operation, status: u16, body: &str) -> Error {
@@ -176,6 +179,24 @@ mod tests {
         assert_eq!(Answer::read(400, &HeaderMap::new(), long.as_bytes()).code.len(), 300);
     }
 
+    proptest! {
+        #[test]
+        fn never_panics_and_stays_small(
+            status in 100..600u16,
+            body in vec(any::<u8>(), 0..200),
+            header in "[ -~]{0,40}",
+        ) {
+            let mut headers = HeaderMap::new();
+            headers.insert(RETRY_AFTER, header.parse().unwrap());
+            headers.insert("x-amz-request-id", header.parse().unwrap());
+            retry_after(&headers);
+            http_date(&header);
+            Answer::read(status, &headers, &body);
+            let answer = Answer::read(status, &headers, document(&String::from_utf8_lossy(&body)).as_bytes());
+            prop_assert!(answer.to_string().len() < 4000);
+        }
+    }
+
     #[test]
     fn transient_by_status_or_by_code() {
         for status in [429, 500, 502, 503, 504] {
@@ -211,6 +232,7 @@ mod tests {
         assert!(error(Operation::Head, 404, "").is_not_found());
         assert!(matches!(error(Operation::Get, 404, &document("NoSuchBucket")), Error::NoBucket { .. }));
         assert!(matches!(error(Operation::List, 404, "<html>"), Error::Protocol { .. }));
+        assert!(matches!(error(Operation::Get, 404, "<html>"), Error::Protocol { .. }));
     }
 
     #[test]

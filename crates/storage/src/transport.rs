@@ -20,6 +20,9 @@ use crate::{Answer, Config, ConfigError, Error, Target};
 /// The most that is read of an error document.
 const MAX_ERROR_BYTES: usize = 64 * 1024;
 
+/// Connections that are kept while nobody uses them; as many as needed are open in use.
+const MAX_IDLE: usize = 64;
+
 pub(crate) struct Transport {
     client: reqwest::Client,
     config: Config,
@@ -37,6 +40,7 @@ impl Transport {
             .no_zstd()
             .tcp_nodelay(true)
             .connect_timeout(config.connect_timeout)
+            .pool_max_idle_per_host(MAX_IDLE)
             // A redirect would need another signature; the error says where the bucket is.
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never());

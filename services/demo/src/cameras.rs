@@ -4,7 +4,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
-use people_counter_ingest::{Camera, Folder, Source, parse_source};
+use people_counter_ingest::config::{Camera, Folder, Source};
+use people_counter_ingest::parse_source;
 
 use crate::arguments::Arguments;
 use crate::sample;

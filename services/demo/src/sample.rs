@@ -7,13 +7,17 @@ use tempfile::TempDir;
 /// 80 frames of a street scene; see `sample/README.md` for origin and licence.
 #[derive(RustEmbed)]
 #[folder = "sample/"]
-#[include = "*.jpg"]
 struct Clip;
+
+/// Names of the frames; origin and licence lie beside them.
+fn names() -> impl Iterator<Item = std::borrow::Cow<'static, str>> {
+    Clip::iter().filter(|name| name.ends_with(".jpg"))
+}
 
 /// Writes the frames into a temporary folder that goes when the value is dropped.
 pub(crate) fn unpack() -> anyhow::Result<TempDir> {
     let folder = TempDir::with_prefix("people-counter-").context("cannot make a temporary folder")?;
-    for name in Clip::iter() {
+    for name in names() {
         let frame = Clip::get(&name).with_context(|| format!("sample frame {name} is missing"))?;
         let path = folder.path().join(name.as_ref());
         std::fs::write(&path, frame.data).with_context(|| format!("cannot write {}", path.display()))?;
@@ -23,7 +27,7 @@ pub(crate) fn unpack() -> anyhow::Result<TempDir> {
 
 /// How many frames the clip has.
 pub(crate) fn frames() -> usize {
-    Clip::iter().count()
+    names().count()
 }
 
 #[cfg(test)]

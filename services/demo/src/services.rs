@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use anyhow::Context;
 use iot_chassis::{Service, Stop, Tasks, Telemetry};
 use people_counter_engage::PortTaken;
-use people_counter_ingest::Camera;
+use people_counter_ingest::config::Camera;
 use {people_counter_engage as engage, people_counter_inference as inference, people_counter_ingest as ingest};
 
 use crate::arguments::Arguments;

@@ -74,17 +74,37 @@ impl Metrics {
         let registry = registry.sub_registry_with_prefix("ingest");
         registry.register("captured", "Frames taken from the source", self.captured.clone());
         registry.register("uploaded", "Frames that the store confirmed", self.uploaded.clone());
-        registry.register("upload_failures", "Uploads that failed with all attempts", self.upload_failures.clone());
+        registry.register(
+            "upload_failures",
+            "Uploads that failed with all attempts",
+            self.upload_failures.clone(),
+        );
         registry.register("upload_seconds", "How long confirmed uploads took", self.upload_seconds.clone());
-        registry.register("announced", "Announcements that the broker confirmed, repeated ones too", self.announced.clone());
+        registry.register(
+            "announced",
+            "Announcements that the broker confirmed, repeated ones too",
+            self.announced.clone(),
+        );
         registry.register("settled", "Frames that ended by a result or a newer frame", self.settled.clone());
         registry.register("dropped", "Frames that were given up", self.dropped.clone());
-        registry.register("refused_pictures", "Pictures of the source that were not taken", self.refused.clone());
+        registry.register(
+            "refused_pictures",
+            "Pictures of the source that were not taken",
+            self.refused.clone(),
+        );
         registry.register("rejected_messages", "Messages that make no sense", self.rejected.clone());
-        registry.register("healed", "Retained messages published again after an older one overtook them", self.healed.clone());
+        registry.register(
+            "healed",
+            "Retained messages published again after an older one overtook them",
+            self.healed.clone(),
+        );
         registry.register("pruned_objects", "Objects deleted from the store", self.pruned.clone());
         registry.register("spool_frames", "Frames captured and not ended", self.spool_frames.clone());
-        registry.register("spool_bytes", "Bytes of pictures captured and not stored", self.spool_bytes.clone());
+        registry.register(
+            "spool_bytes",
+            "Bytes of pictures captured and not stored",
+            self.spool_bytes.clone(),
+        );
     }
 
     /// Those of one device.

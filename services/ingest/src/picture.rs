@@ -51,7 +51,9 @@ pub enum Refusal {
     #[error("it is damaged")]
     Damaged,
     /// A variant that no reader of the pictures can be expected to decode.
-    #[error("it is of a kind that is hardly ever supported (lossless, arithmetic coding, more than 8 bits, without tables)")]
+    #[error(
+        "it is of a kind that is hardly ever supported (lossless, arithmetic coding, more than 8 bits, without tables)"
+    )]
     Unsupported,
     /// More bytes or pixels than the limits allow.
     #[error("it is over the limits of bytes, width or height")]
@@ -80,7 +82,12 @@ impl Picture {
     ///
     /// # Errors
     /// [`Refusal::TooLarge`].
-    pub fn from_jpeg(jpeg: Bytes, info: Info, captured: SystemTime, limits: &Limits) -> Result<Self, Refusal> {
+    pub fn from_jpeg(
+        jpeg: Bytes,
+        info: Info,
+        captured: SystemTime,
+        limits: &Limits,
+    ) -> Result<Self, Refusal> {
         let (width, height) = (u32::from(info.width), u32::from(info.height));
         if jpeg.len() as u64 > limits.bytes || width > limits.width || height > limits.height {
             return Err(Refusal::TooLarge);
@@ -110,8 +117,7 @@ impl Picture {
         let mut bounds = image::Limits::default();
         bounds.max_image_width = Some(limits.width);
         bounds.max_image_height = Some(limits.height);
-        bounds.max_alloc =
-            Some(u64::from(limits.width) * u64::from(limits.height) * DECODED_BYTES_PER_PIXEL);
+        bounds.max_alloc = Some(u64::from(limits.width) * u64::from(limits.height) * DECODED_BYTES_PER_PIXEL);
         reader.limits(bounds);
         let pixels = reader.decode().map_err(|error| refusal(&error))?.to_rgb8();
         let mut jpeg = Vec::new();

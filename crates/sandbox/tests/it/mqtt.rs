@@ -20,8 +20,7 @@ impl Client {
     }
 
     pub async fn try_connect(options: MqttOptions) -> Result<Self, ConnectionError> {
-        let (requests, mut events) = AsyncClient::new(options, 100);
-        events.network_options.set_tcp_nodelay(true);
+        let (requests, events) = AsyncClient::new(options, 100);
         let mut client = Self { requests, events, inbox: VecDeque::new() };
         client.wait("CONNACK", |packet| matches!(packet, Packet::ConnAck(_)).then_some(())).await?;
         Ok(client)
@@ -89,5 +88,8 @@ impl Client {
 pub fn options(addr: SocketAddr, id: &str) -> MqttOptions {
     let mut options = MqttOptions::new(id, addr.ip().to_string(), addr.port());
     options.set_keep_alive(Duration::from_secs(30));
+    let mut network = options.network_options();
+    network.set_tcp_nodelay(true);
+    options.set_network_options(network);
     options
 }

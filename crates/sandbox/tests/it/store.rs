@@ -4,6 +4,7 @@ use crate::s3_by_hand;
 use iot_sandbox::{ObjectStore, StoreOptions};
 use s3::creds::Credentials;
 use s3::error::S3Error;
+use s3::serde_types::ObjectIdentifier;
 use s3::{Bucket, BucketConfiguration, Region};
 
 pub async fn store() -> ObjectStore {
@@ -200,7 +201,7 @@ async fn many_are_deleted_at_once() {
     for n in 0..20 {
         bucket.put_object(format!("{n}"), b"x").await.unwrap();
     }
-    let keys: Vec<_> = (0..15).chain([99]).map(|n| n.to_string().as_str().into()).collect();
+    let keys: Vec<_> = (0..15).chain([99]).map(|n| ObjectIdentifier::new(n.to_string())).collect();
     let result = bucket.delete_objects(keys).await.unwrap();
     assert_eq!((result.deleted.len(), result.errors.len()), (16, 0), "a key that is not there is no error");
     assert_eq!(bucket.list(String::new(), None).await.unwrap()[0].contents.len(), 5);

@@ -4,6 +4,7 @@ use crate::s3_by_hand;
 use crate::store::{bucket, create, store};
 use crate::{eventually, is_refused, soon};
 use iot_sandbox::{ObjectStore, StoreOptions};
+use s3::serde_types::ObjectIdentifier;
 use std::path::{Path, PathBuf};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -38,7 +39,7 @@ async fn a_key_that_looks_like_a_path_stays_inside() {
     assert_eq!(files(outer.path()).len(), 5, "four objects and the lock");
     let keys: Vec<_> = bucket.list(String::new(), None).await.unwrap().remove(0).contents;
     assert!(keys.iter().any(|object| object.key == "../../escape"), "{keys:?}");
-    let keys: Vec<_> = keys.into_iter().map(|object| object.key.as_str().into()).collect();
+    let keys: Vec<_> = keys.into_iter().map(|object| ObjectIdentifier::new(object.key)).collect();
     bucket.delete_objects(keys).await.unwrap();
     assert_eq!(files(&inside).len(), 0);
 }

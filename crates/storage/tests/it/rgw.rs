@@ -1,21 +1,85 @@
 //! Ceph RGW, the production-grade S3 server that Debian packages.
 //!
 //! `STORAGE_TEST_ENDPOINT`, `STORAGE_TEST_ACCESS_KEY`, `STORAGE_TEST_SECRET_KEY` and
-//! `STORAGE_TEST_REGION` name another server to test against; its bucket `readings-…` is new.
+//! `STORAGE_TEST_REGION` name another server to test against; a bucket `readings-…` is made there.
 
 use std::env;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
 
-use iot_storage::Config;
+use iot_storage::{Config, Error, Store};
+use tempfile::TempDir;
 
-use crate::{suite, support};
+use crate::suite;
+use crate::support::{config, key};
+
+/// A gateway that ends when it is dropped.
+struct Gateway {
+    folder: TempDir,
+    endpoint: String,
+}
+
+const ACCESS_KEY: &str = "thermometer";
+const SECRET_KEY: &str = "thermometers-secret";
+
+impl Gateway {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let port = free.port().to_string();
+        let output = script(&["start", text(folder.path()), &port, ACCESS_KEY, SECRET_KEY]);
+        let gateway = Self { folder, endpoint: format!("http://{free}") };
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        gateway
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        script(&["stop", text(self.folder.path())]);
+    }
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+fn script(arguments: &[&str]) -> Output {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../scripts/ceph-rgw");
+    Command::new(&path).args(arguments).output().unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rgw_passes_the_suite() {
     let variable = |name: &str| env::var(format!("STORAGE_TEST_{name}")).ok();
-    let (endpoint, access_key, secret_key) =
-        (variable("ENDPOINT").unwrap(), variable("ACCESS_KEY").unwrap(), variable("SECRET_KEY").unwrap());
-    let config = support::config(&endpoint, &access_key, &secret_key);
-    let bucket = format!("readings-{}", std::process::id());
-    let region = variable("REGION").unwrap_or_else(|| config.region.clone());
-    suite::run(&Config { bucket, region, ..config }).await;
+    if let Some(endpoint) = variable("ENDPOINT") {
+        let given = |name| variable(name).unwrap_or_else(|| panic!("STORAGE_TEST_{name} is not set"));
+        let config = config(&endpoint, &given("ACCESS_KEY"), &given("SECRET_KEY"));
+        let region = variable("REGION").unwrap_or_else(|| config.region.clone());
+        let bucket = format!("readings-{}", std::process::id());
+        suite::run(&Config { bucket, region, ..config }).await;
+        return;
+    }
+    let gateway = tokio::task::spawn_blocking(Gateway::start).await.unwrap();
+    let config = config(&gateway.endpoint, ACCESS_KEY, SECRET_KEY);
+    // The region of RGW's own zone, and the one that is usual elsewhere.
+    for (region, bucket) in [("us-east-1", "readings-1"), ("default", "readings-2")] {
+        suite::run(&Config { region: region.into(), bucket: bucket.into(), ..config.clone() }).await;
+    }
+    let config = Config { bucket: "readings-1".into(), ..config };
+    keeps_the_request_id(&config).await;
+}
+
+/// The embedded store gives none.
+async fn keeps_the_request_id(config: &Config) {
+    let store = Store::new(config).unwrap();
+    let missing = store.get(&key("missing"), 10).await.unwrap_err();
+    let unknown = store.head(&key("missing")).await.unwrap_err();
+    let wrong = Config { secret_key: Some("wrong".into()), ..config.clone() };
+    let denied = Store::new(&wrong).unwrap().probe().await.unwrap_err();
+    assert!(matches!(denied, Error::Denied { .. }), "{denied}");
+    for error in [missing, unknown, denied] {
+        let id = error.request_id().unwrap_or_default();
+        assert!(id.starts_with("tx") && error.to_string().contains(id), "{error}");
+    }
 }

@@ -236,7 +236,6 @@ async fn says_which_credentials_were_refused(config: &Config) {
     let wrong_key = Config { access_key: Some("nobody".into()), ..config.clone() };
     let store = Store::new(&wrong_key).unwrap();
     let error = store.put(&key("a"), "x".into(), &PutOptions::default()).await.unwrap_err();
-    assert_eq!(error.code(), Some("InvalidAccessKeyId"), "{error}");
     assert!(error.to_string().contains("does not know access key \"nobody\""), "{error}");
     assert!(matches!(store.ensure_bucket().await, Err(Error::Denied { .. })));
     assert!(matches!(store.head(&key("a")).await, Err(Error::Denied { .. })));

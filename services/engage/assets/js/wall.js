@@ -9,10 +9,13 @@ import { setAttribute } from "./dom.js";
 
 /** Lengths in rem. */
 const GAP = 1;
-const WORDS_BELOW = 11;
+const WORDS_BELOW = 11.25;
 const WORDS_BESIDE = { width: 14, widest: 22, height: 12 };
 const SMALLEST_PICTURE = 16;
 const COMFORTABLE_CARD = 20;
+
+/** Lost to rounding, in pixels: without it a wall that fits would have a scroll bar. */
+const SLACK = 4;
 
 const DEFAULT_ASPECT = 4 / 3;
 const NARROWEST_ASPECT = 1;
@@ -97,7 +100,7 @@ export class Wall {
     const { columns, card, picture, beside } = divide({
       count: this.#cards.size,
       width: this.#element.clientWidth,
-      height: window.innerHeight - (top + window.scrollY) - below,
+      height: window.innerHeight - (top + window.scrollY) - below - SLACK,
       gap: GAP * rem,
       aspect: this.#aspect,
       below: WORDS_BELOW * rem,

@@ -4,7 +4,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, ETAG, EntityTag, Header, IfNoneMatch};
 use actix_web::web::{Data, Path, Query};
 use actix_web::{HttpRequest, HttpResponse};
-use people_counter_events::FrameID;
+use people_counter_events::{DeviceID, FrameID};
 use serde::Deserialize;
 
 use super::devices::{device_id, unknown};
@@ -28,28 +28,11 @@ pub async fn get(app: Data<App>, id: Path<String>, request: HttpRequest) -> Resu
     let id = device_id(&id)?;
     let which = Query::<Which>::from_query(request.query_string())
         .map_err(|_| Problem::bad_request("frame is not the id of a frame"))?;
-    let picture = app.board.read(|state| {
-        let known = state.device(&id, 0.0).is_some();
-        state.picture(&id, which.frame).map_err(|why| (known, why))
-    });
-    let picture = picture.map_err(|(known, why)| {
-        app.metrics.picture(match why {
-            NoPicture::Withheld => "withheld",
-            NoPicture::Foreign => "foreign",
-            NoPicture::Unknown | NoPicture::Forgotten => "unknown",
-        });
-        match why {
-            _ if !known => unknown(&id),
-            NoPicture::Unknown => Problem::not_found("no-result", format!("device {id} has not been counted yet")),
-            NoPicture::Forgotten => {
-                Problem::not_found("unknown-frame", "the frame is none of the device's last results")
-            }
-            NoPicture::Withheld => Problem::not_found("withheld", "the picture is withheld, only the count is shown"),
-            NoPicture::Foreign => Problem::not_found(
-                "foreign",
-                "the result names an object that is not its own picture in this service's bucket",
-            ),
-        }
+    let picture = app.board.read(|state| state.picture(&id, which.frame));
+    let picture = picture.map_err(|why| {
+        let (counted_as, problem) = none(why, &id);
+        app.metrics.picture(counted_as);
+        problem
     })?;
 
     let caching = if which.frame.is_some() { IMMUTABLE } else { NEWEST };
@@ -66,6 +49,26 @@ pub async fn get(app: Data<App>, id: Path<String>, request: HttpRequest) -> Resu
         .insert_header((ETAG, tag.to_string()))
         .insert_header((CACHE_CONTROL, caching))
         .body(file.bytes))
+}
+
+/// Why there is no picture: for the metrics, and for the client.
+fn none(why: NoPicture, id: &DeviceID) -> (&'static str, Problem) {
+    match why {
+        NoPicture::NoDevice => ("unknown", unknown(id)),
+        NoPicture::NoResult => {
+            ("unknown", Problem::not_found("no-result", format!("device {id} has not been counted yet")))
+        }
+        NoPicture::Forgotten => {
+            ("unknown", Problem::not_found("unknown-frame", "the frame is none of the device's last results"))
+        }
+        NoPicture::Withheld => {
+            ("withheld", Problem::not_found("withheld", "the picture is withheld, only the count is shown"))
+        }
+        NoPicture::Foreign => {
+            let detail = "the result names an object that is not its own picture in this service's bucket";
+            ("foreign", Problem::not_found("foreign", detail))
+        }
+    }
 }
 
 /// Whether the client says that it has this picture.

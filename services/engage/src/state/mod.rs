@@ -230,7 +230,7 @@ impl State {
     /// [`NoPicture`] says why there is none to show.
     pub fn picture(&self, id: &DeviceID, frame: Option<FrameID>) -> Result<PictureRef, NoPicture> {
         let entry = self.devices.get(id).filter(|entry| entry.shown.is_some());
-        entry.ok_or(NoPicture::Unknown)?.pictures.get(frame)
+        entry.ok_or(NoPicture::NoDevice)?.pictures.get(frame)
     }
 
     /// What changed after version `since`; everything there is if that is `None` or too long ago.

@@ -11,8 +11,10 @@ const REMEMBERED: usize = 8;
 /// Why there is no picture to show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum NoPicture {
-    /// The device is not known, or has no result yet.
-    Unknown,
+    /// The device is not known.
+    NoDevice,
+    /// The device has no result yet.
+    NoResult,
     /// The frame is none of the device's last results.
     Forgotten,
     /// The picture is not to be shown.
@@ -59,7 +61,7 @@ impl Pictures {
     ///
     /// A device that has since become more private takes its earlier pictures back.
     pub(super) fn get(&self, frame: Option<FrameID>) -> Result<PictureRef, NoPicture> {
-        let newest = self.0.back().ok_or(NoPicture::Unknown)?;
+        let newest = self.0.back().ok_or(NoPicture::NoResult)?;
         let facts = match frame {
             Some(frame) => self.0.iter().rev().find(|f| f.frame == frame).ok_or(NoPicture::Forgotten)?,
             None => newest,
@@ -149,7 +151,7 @@ mod tests {
     #[test]
     fn the_last_eight_are_remembered() {
         let mut pictures = Pictures::default();
-        assert_eq!(pictures.get(None), Err(NoPicture::Unknown));
+        assert_eq!(pictures.get(None), Err(NoPicture::NoResult));
         let results: Vec<_> = (1..=9).map(|n| result(n, Picture::Original, false)).collect();
         for result in &results {
             pictures.push(result, BUCKET);

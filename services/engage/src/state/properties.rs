@@ -107,7 +107,7 @@ impl Mirror {
             self.devices.clear();
         }
         for id in &changes.removed {
-            self.devices.remove(id);
+            self.devices.remove(id.as_str());
         }
         for device in changes.devices {
             self.devices.insert(device.id().clone(), device);
@@ -219,7 +219,7 @@ proptest! {
 
     #[test]
     fn a_viewer_that_looks_now_and_then_ends_with_the_truth(
-        steps in proptest::collection::vec((event(), 0..12_u8, 0..2.0_f64), 0..80)
+        steps in proptest::collection::vec((event(), 0..12_u8, 0.0..2.0_f64), 0..80)
     ) {
         let mut state = fresh(2);
         let mut mirror = Mirror::default();

@@ -142,7 +142,7 @@ fn a_result_without_a_status_is_kept_but_not_shown() {
     assert_eq!(counted(&mut state, 1, 3), Outcome::Hidden);
     assert_eq!((state.hidden(), state.version()), (1, 0));
     assert!(state.device(&id("cam-1"), NOW).is_none());
-    assert_eq!(state.picture(&id("cam-1"), None), Err(NoPicture::Unknown));
+    assert_eq!(state.picture(&id("cam-1"), None), Err(NoPicture::NoDevice));
     state.status(status("cam-1", 1, 1), Receipt::live(NOW));
     assert_eq!((state.hidden(), device(&state, NOW).count()), (0, Some(3)));
 }

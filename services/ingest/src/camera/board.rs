@@ -82,7 +82,8 @@ impl Board {
     pub fn message(&self, state: DeviceState, connection: u64) -> Message {
         let mut inner = self.lock();
         let status = inner.at(state, connection);
-        let message = Message::new(&self.topic, self.encode(&status)).retained().content_type("application/json");
+        let message =
+            Message::new(&self.topic, self.encode(&status)).retained().content_type("application/json");
         inner.published = Some(status);
         message
     }
@@ -103,7 +104,8 @@ struct Shown(Arc<Board>);
 impl Presence for Shown {
     fn will(&self, connection: u64) -> Will {
         let status = self.0.lock().at(DeviceState::Offline, connection);
-        Will { topic: self.0.topic.clone(), payload: self.0.encode(&status), delay: WILL_DELAY }
+        let payload = self.0.encode(&status);
+        Will { topic: self.0.topic.clone(), payload, delay: WILL_DELAY, expires: None }
     }
 
     fn birth(&self, connection: u64) -> Option<Message> {

@@ -3,8 +3,8 @@
 use iot_mqtt::Delivery;
 use people_counter_events::{DeviceState, Order, Rejected, ServiceState, Topics, decode};
 
-use super::Worker;
 use super::work;
+use super::worker::Worker;
 use crate::ledger::{Change, Instant, Seen, Verdict};
 
 impl Worker {

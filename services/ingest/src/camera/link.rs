@@ -96,8 +96,8 @@ impl Link {
         config.session_expiry = config.session_expiry.max(2 * WILL_DELAY);
         let mut options = Options::new(config, &call.client_id)?;
         options.metrics(call.metrics.clone());
-        let [status, counts, failure, nodes] =
-            [&names.status, &names.counts, &names.failure, &names.nodes].map(|filter| options.subscribe(filter));
+        let [status, counts, failure, nodes] = [&names.status, &names.counts, &names.failure, &names.nodes]
+            .map(|filter| options.subscribe(filter));
         options.presence(board.presence());
         let client = options.connect();
         let state = client.state();

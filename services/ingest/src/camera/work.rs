@@ -8,7 +8,8 @@ use iot_storage::Key;
 use people_counter_events::{DeviceState, FrameID, frame_key};
 
 use super::job::Job;
-use super::{Worker, frame, retention};
+use super::worker::Worker;
+use super::{frame, retention};
 use crate::config;
 use crate::ledger::{Announcement, Confirmed, Instant, Newest, Sequence, Uploaded};
 
@@ -208,8 +209,10 @@ impl Worker {
     /// The most telling problem, fit for a status.
     fn problem(&self) -> Option<String> {
         let problems = &self.problems;
-        let first =
-            [&problems.rival, &problems.source, &problems.store, &problems.broker].into_iter().flatten().next()?;
+        let first = [&problems.rival, &problems.source, &problems.store, &problems.broker]
+            .into_iter()
+            .flatten()
+            .next()?;
         Some(first.chars().filter(|c| !c.is_control()).take(MAX_PROBLEM).collect())
     }
 

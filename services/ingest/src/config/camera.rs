@@ -154,8 +154,10 @@ mod tests {
     use super::*;
 
     fn camera(mqtt: &str) -> Camera {
-        toml::from_str(&format!("device = 'cam-1'\nsource = {{ kind = 'folder', path = '/p' }}\nmqtt = {mqtt}"))
-            .unwrap()
+        toml::from_str(&format!(
+            "device = 'cam-1'\nsource = {{ kind = 'folder', path = '/p' }}\nmqtt = {mqtt}"
+        ))
+        .unwrap()
     }
 
     #[test]

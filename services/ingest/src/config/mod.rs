@@ -145,7 +145,11 @@ impl Config {
         let mut devices = BTreeSet::new();
         for camera in &self.cameras {
             camera.check(&self.mqtt).with_context(|| format!("camera {}", camera.device))?;
-            ensure!(devices.insert(&camera.device), "camera {}: two cameras have this device id", camera.device);
+            ensure!(
+                devices.insert(&camera.device),
+                "camera {}: two cameras have this device id",
+                camera.device
+            );
         }
         Ok(())
     }
@@ -155,7 +159,10 @@ impl Limits {
     fn check(&self) -> anyhow::Result<()> {
         ensure!(self.bytes >= 1024, "bytes must be at least 1024");
         for (name, size) in [("width", self.width), ("height", self.height)] {
-            ensure!((1..=65_535).contains(&size), "{name} must be between 1 and 65535, which a JPEG can have");
+            ensure!(
+                (1..=65_535).contains(&size),
+                "{name} must be between 1 and 65535, which a JPEG can have"
+            );
         }
         Ok(())
     }
@@ -208,7 +215,10 @@ mod tests {
             (format!("{STORE}[limits]\nwidth = 0\n{CAMERA}"), "width"),
             (format!("{STORE}[spool]\nbytes = 10\n{CAMERA}"), "spool: bytes"),
             (format!("{STORE}[results]\npatience = '3h'\n{CAMERA}"), "patience"),
-            (format!("{STORE}{}", CAMERA.replace("'/pictures'", "'/pictures', loops = true")), "unknown field"),
+            (
+                format!("{STORE}{}", CAMERA.replace("'/pictures'", "'/pictures', loops = true")),
+                "unknown field",
+            ),
             (format!("{STORE}{}", CAMERA.replace("'folder'", "'scanner'")), "unknown variant `scanner`"),
         ] {
             let problem = problem(&text);

@@ -110,10 +110,16 @@ impl Source {
                 device.display()
             ),
             Self::Rtsp { url } => {
-                bail!("this build reads no RTSP cameras such as {}: it lacks the cargo feature `rtsp`", host(url))
+                bail!(
+                    "this build reads no RTSP cameras such as {}: it lacks the cargo feature `rtsp`",
+                    host(url)
+                )
             }
             Self::Http { url } => {
-                bail!("this build reads no HTTP cameras such as {}: it lacks the cargo feature `http`", host(url))
+                bail!(
+                    "this build reads no HTTP cameras such as {}: it lacks the cargo feature `http`",
+                    host(url)
+                )
             }
         }
         Ok(())
@@ -143,7 +149,9 @@ pub fn parse_source(text: &str) -> anyhow::Result<Source> {
     let source = match scheme.as_deref() {
         Some("rtsp" | "rtsps") => Source::Rtsp { url: text.into() },
         Some("http" | "https") => Source::Http { url: text.into() },
-        Some(other) => bail!("a source cannot be {other}://, give a folder, a video file, rtsp://… or /dev/videoN"),
+        Some(other) => {
+            bail!("a source cannot be {other}://, give a folder, a video file, rtsp://… or /dev/videoN")
+        }
         None if text.starts_with("/dev/") => Source::Usb { device: path.into() },
         None if path.is_dir() => Source::Folder(Folder::new(path)),
         None if path.is_file() => Source::Video(Video::new(path)),

@@ -12,10 +12,14 @@ const HURRY_AFTER: Duration = Duration::from_secs(1);
 /// What is known of a frame's announcements.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Announced {
-    /// Confirmed ones while a node was online.
+    /// Those that were heard while a node was online.
     counted: u32,
-    /// How often a result did not come in time, in a row.
-    misses: u32,
+    /// Whether the last one counts if it was heard.
+    counts: bool,
+    /// What the last one said.
+    attempt: u32,
+    /// How often patience is doubled with the next one.
+    doublings: u32,
     /// When the last one was made.
     last: Instant,
     /// When to make the next one.
@@ -75,7 +79,8 @@ impl<F> Ledger<F> {
         self.online = online;
         if came_back {
             self.hurry(now);
-            if let (Delivery::Latest, Some(&newest)) = (self.rules.delivery, self.entries.keys().next_back()) {
+            if let (Delivery::Latest, Some(&newest)) = (self.rules.delivery, self.entries.keys().next_back())
+            {
                 // stored before the outage: the newer one goes out instead
                 self.supersede(newest, |stage| matches!(stage, Stage::Stored));
             }
@@ -91,11 +96,11 @@ impl<F> Ledger<F> {
     pub fn hurry(&mut self, now: Instant) {
         for entry in self.entries.values_mut() {
             if let Stage::Announced(announced) = &mut entry.stage {
-                announced.misses = 0;
+                announced.doublings = 0;
                 announced.due = announced.due.min(now.max(announced.last + HURRY_AFTER));
             }
         }
-        self.misses = 0;
+        self.doublings = 0;
     }
 
     /// The announcement to make now, if there is one and none is being made.
@@ -106,29 +111,44 @@ impl<F> Ledger<F> {
         }
         self.take_over(now);
         let sequence = self.overdue(now).or_else(|| self.first_to_announce())?;
-        let inherited = self.misses;
+        let inherited = self.doublings;
         let entry = self.entries.get_mut(&sequence)?;
-        let announced = match &entry.stage {
-            Stage::Announced(before) => Announced { misses: before.misses.saturating_add(1), ..before.clone() },
-            _ => Announced { misses: inherited, ..Announced::default() },
+        let before = match &entry.stage {
+            Stage::Announced(before) => before.clone(),
+            _ => Announced { doublings: inherited, ..Announced::default() },
         };
-        let expires = doubled(self.rules.patience, announced.misses, self.rules.patience_max);
-        let attempt = if self.node_online { announced.counted.saturating_add(1) } else { announced.counted };
-        entry.stage = Stage::Announcing(Announced { last: now, due: now + expires, ..announced });
+        let expires = doubled(self.rules.patience, before.doublings, self.rules.patience_max);
+        let counted = before.counted.saturating_add(self.node_online.into());
+        let attempt = counted.max(before.attempt).max(1);
+        entry.stage = Stage::Announcing(Announced {
+            counted: before.counted,
+            counts: self.node_online,
+            attempt,
+            doublings: before.doublings.saturating_add(1),
+            last: now,
+            due: now + expires,
+        });
         self.last_announced = self.last_announced.max(sequence);
-        Some(Announcement { sequence, order: Order::new(boot_id, sequence), attempt: attempt.max(1), expires })
+        Some(Announcement {
+            sequence,
+            order: Order::new(boot_id, sequence),
+            attempt: attempt.max(1),
+            expires,
+        })
     }
 
     /// What the broker said to the announcement of a frame. One that was not confirmed may have arrived all
     /// the same, so it counts as unsettled and is made again soon.
     pub fn announced(&mut self, now: Instant, sequence: Sequence, confirmed: Confirmed) {
-        let (retry, retry_max, node_online) = (self.rules.retry, self.rules.retry_max, self.node_online);
+        let (retry, retry_max) = (self.rules.retry, self.rules.retry_max);
         let Some(entry) = self.entries.get_mut(&sequence) else { return };
         let Stage::Announcing(announced) = &mut entry.stage else { return };
         match confirmed {
-            Confirmed::Heard => announced.counted = announced.counted.saturating_add(node_online.into()),
+            Confirmed::Heard => announced.counted = announced.counted.saturating_add(announced.counts.into()),
             Confirmed::Unheard => {}
-            Confirmed::No => announced.due = now + doubled(retry, announced.misses, retry_max),
+            Confirmed::No => {
+                announced.due = now + doubled(retry, announced.doublings.saturating_sub(1), retry_max)
+            }
         }
         entry.stage = Stage::Announced(announced.clone());
     }
@@ -141,7 +161,7 @@ impl<F> Ledger<F> {
         }
         if self.rules.delivery == Delivery::Latest {
             self.supersede(order.sequence, Stage::is_unsettled_announcement);
-            self.misses = 0;
+            self.doublings = 0;
         }
         let announced = |entry: &super::Entry<F>| entry.stage.is_unsettled_announcement();
         if self.entries.get(&order.sequence).is_some_and(announced) {
@@ -186,10 +206,12 @@ impl<F> Ledger<F> {
         if self.rules.delivery != Delivery::Latest || !self.online || self.boot.is_none() {
             return;
         }
-        let (Some(overdue), Some(&newest)) = (self.overdue(now), self.entries.keys().next_back()) else { return };
+        let (Some(overdue), Some(&newest)) = (self.overdue(now), self.entries.keys().next_back()) else {
+            return;
+        };
         if newest > overdue {
             if let Some(Stage::Announced(announced)) = self.entries.get(&overdue).map(|entry| &entry.stage) {
-                self.misses = announced.misses.saturating_add(1);
+                self.doublings = announced.doublings;
             }
             self.supersede(newest, |stage| matches!(stage, Stage::Announced(_)));
         }

@@ -162,8 +162,8 @@ pub struct Ledger<F> {
     entries: BTreeMap<Sequence, Entry<F>>,
     last: Sequence,
     last_announced: Sequence,
-    /// Announcements in a row that brought no result in time (`latest`: over frames).
-    misses: u32,
+    /// `latest`: how often patience is doubled for a picture that takes over.
+    doublings: u32,
     uploads: upload::Retry,
     winding_up: bool,
     settled: VecDeque<Settled<F>>,
@@ -180,7 +180,7 @@ impl<F> Ledger<F> {
             entries: BTreeMap::new(),
             last: 0,
             last_announced: 0,
-            misses: 0,
+            doublings: 0,
             uploads: upload::Retry::default(),
             winding_up: false,
             settled: VecDeque::new(),

@@ -75,6 +75,7 @@ impl<F> Ledger<F> {
     }
 
     pub(super) fn wake_for_upload(&self, now: Instant) -> Option<Instant> {
-        (self.uploads.not_before > now && self.upload_candidate().is_some()).then_some(self.uploads.not_before)
+        (self.uploads.not_before > now && self.upload_candidate().is_some())
+            .then_some(self.uploads.not_before)
     }
 }

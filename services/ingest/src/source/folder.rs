@@ -137,7 +137,11 @@ impl Cursor {
         }
         names.sort();
         if names.len() > MAX_FILES {
-            tracing::warn!("{} has {} pictures, the first {MAX_FILES} are taken", self.path.display(), names.len());
+            tracing::warn!(
+                "{} has {} pictures, the first {MAX_FILES} are taken",
+                self.path.display(),
+                names.len()
+            );
             names.truncate(MAX_FILES);
         }
         self.names = names.into();
@@ -355,21 +359,23 @@ mod tests {
     fn what_is_wrong_is_said() {
         let dir = folder(&[]);
         let mut cursor = cursor(&dir, true, 0);
-        assert!(matches!(cursor.next(), Step::Nothing(Some(text)) if text.contains("no picture in the folder")));
+        assert!(
+            matches!(cursor.next(), Step::Nothing(Some(text)) if text.contains("no picture in the folder"))
+        );
         write(&dir, "1.jpg", b"nonsense");
-        assert!(matches!(cursor.next(), Step::Nothing(Some(text)) if text.contains("none of the 1 pictures")));
+        assert!(
+            matches!(cursor.next(), Step::Nothing(Some(text)) if text.contains("none of the 1 pictures"))
+        );
         drop(dir);
-        assert!(matches!(cursor.next(), Step::Nothing(Some(text)) if text.contains("cannot read the folder")));
+        assert!(
+            matches!(cursor.next(), Step::Nothing(Some(text)) if text.contains("cannot read the folder"))
+        );
     }
 
     #[test]
     fn a_missing_folder_is_an_error_at_the_start() {
         let config = config::Folder::new("/nowhere/at/all");
-        let manner = Manner {
-            interval: Duration::from_secs(1),
-            delivery: people_counter_events::Delivery::Latest,
-            limits: Limits::default(),
-        };
+        let manner = Manner { interval: Duration::from_secs(1), limits: Limits::default() };
         let problem = Folder::open(&config, manner).unwrap_err();
         assert!(problem.to_string().contains("/nowhere/at/all"), "{problem}");
     }

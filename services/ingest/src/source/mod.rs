@@ -7,13 +7,11 @@ mod video;
 
 use std::time::Duration;
 
-use people_counter_events::Delivery;
-
 use crate::Stop;
 use crate::config;
 use crate::config::Limits;
 
-pub use feed::{Feed, Intake, News, feed};
+pub use feed::{Feed, News, feed};
 use folder::Folder;
 use video::Video;
 
@@ -22,8 +20,6 @@ use video::Video;
 pub struct Manner {
     /// Time between two pictures.
     pub interval: Duration,
-    /// Whether a newer picture may replace one that has not been fetched.
-    pub delivery: Delivery,
     /// Largest picture to take.
     pub limits: Limits,
 }

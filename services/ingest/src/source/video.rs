@@ -43,7 +43,8 @@ pub struct Video {
 impl Video {
     pub(super) async fn open(config: &config::Video, manner: Manner) -> anyhow::Result<Self> {
         let path = config.path.display();
-        let file = std::fs::metadata(&config.path).with_context(|| format!("cannot read the video {path}"))?;
+        let file =
+            std::fs::metadata(&config.path).with_context(|| format!("cannot read the video {path}"))?;
         ensure!(file.is_file(), "the video {path} is not a file");
         let program = config.ffmpeg.display();
         let asked = Command::new(&config.ffmpeg)
@@ -56,7 +57,9 @@ impl Video {
         match timeout(VERSION_TIMEOUT, asked).await {
             Ok(Ok(status)) if status.success() => {}
             Ok(Err(error)) if error.kind() == ErrorKind::NotFound => {
-                bail!("{program} is not installed, which decodes video files; on Debian: apt-get install ffmpeg")
+                bail!(
+                    "{program} is not installed, which decodes video files; on Debian: apt-get install ffmpeg"
+                )
             }
             Ok(Ok(status)) => bail!("{program} -version failed with {status}, reinstall ffmpeg"),
             Ok(Err(error)) => bail!("cannot start {program}: {error}"),
@@ -119,7 +122,10 @@ impl Video {
         let (count, hung) = self.take(pictures, feed).await;
         if hung {
             complaint.abort();
-            return End { pictures: count, problem: Some(format!("ffmpeg wrote nothing for {:?}", self.silence())) };
+            return End {
+                pictures: count,
+                problem: Some(format!("ffmpeg wrote nothing for {:?}", self.silence())),
+            };
         }
         let problem = match timeout(SILENCE, child.wait()).await {
             Ok(Ok(status)) if status.success() => None,
@@ -145,8 +151,8 @@ impl Video {
                 Err(_elapsed) => return (count, true),
             }
             while let Some(found) = splitter.picture() {
-                let picture = found
-                    .and_then(|(jpeg, info)| Picture::from_jpeg(jpeg, info, SystemTime::now(), limits));
+                let picture =
+                    found.and_then(|(jpeg, info)| Picture::from_jpeg(jpeg, info, SystemTime::now(), limits));
                 match picture {
                     Ok(picture) => {
                         count += 1;
@@ -155,7 +161,10 @@ impl Video {
                     }
                     Err(refusal) => {
                         let path = self.config.path.display();
-                        tracing::debug!(reason = refusal.code(), "a picture of {path} is not used: {refusal}");
+                        tracing::debug!(
+                            reason = refusal.code(),
+                            "a picture of {path} is not used: {refusal}"
+                        );
                         feed.problem(Some(format!("a picture of the video is not used: {refusal}")));
                         feed.refused(refusal);
                     }
@@ -227,16 +236,13 @@ mod tests {
     use super::*;
 
     fn manner() -> Manner {
-        Manner {
-            interval: Duration::from_millis(200),
-            delivery: people_counter_events::Delivery::Every,
-            limits: config::Limits::default(),
-        }
+        Manner { interval: Duration::from_millis(200), limits: config::Limits::default() }
     }
 
     #[test]
     fn the_path_is_nothing_but_a_file() {
-        let config = config::Video { start: Duration::from_millis(1500), ..config::Video::new("-i concat:a|b") };
+        let config =
+            config::Video { start: Duration::from_millis(1500), ..config::Video::new("-i concat:a|b") };
         let arguments = arguments(&config, Duration::from_millis(200));
         assert!(arguments.contains(&"file:-i concat:a|b".into()), "{arguments:?}");
         for words in [["-ss", "1.500"], ["-vf", "fps=1000/200"], ["-stream_loop", "-1"]] {
@@ -250,7 +256,8 @@ mod tests {
         let missing = config::Video { ffmpeg: "no-such-ffmpeg".into(), ..config::Video::new(file.path()) };
         let problem = Video::open(&missing, manner()).await.unwrap_err().to_string();
         assert!(problem.contains("apt-get install ffmpeg"), "{problem}");
-        let problem = Video::open(&config::Video::new("/nowhere.avi"), manner()).await.unwrap_err().to_string();
+        let problem =
+            Video::open(&config::Video::new("/nowhere.avi"), manner()).await.unwrap_err().to_string();
         assert!(problem.contains("/nowhere.avi"), "{problem}");
     }
 }

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use iot_chassis::{Service as _, Telemetry};
-use people_counter_ingest::config::{Config, Folder, Source, Video};
 use people_counter_ingest::Service;
+use people_counter_ingest::config::{Config, Folder, Source, Video};
 
 use crate::world::{World, write};
 
@@ -40,7 +40,9 @@ fn the_defaults_in_the_sample_are_the_defaults() {
         .lines()
         .map(|line| match line.strip_prefix("# ") {
             // a key with its value, not a sentence
-            Some(rest) if rest.split_once(" = ").is_some_and(|(key, _)| !key.contains(' ')) => format!("{rest}\n"),
+            Some(rest) if rest.split_once(" = ").is_some_and(|(key, _)| !key.contains(' ')) => {
+                format!("{rest}\n")
+            }
             _ => format!("{line}\n"),
         })
         .filter(|line| !line.starts_with("ca_file"))
@@ -88,7 +90,10 @@ async fn what_is_missing_on_this_machine_is_named_at_the_start() {
     let sources = [
         (Source::Folder(Folder::new("/nowhere/at/all")), "cannot read the folder /nowhere/at/all"),
         (Source::Video(Video::new("/nowhere.avi")), "cannot read the video /nowhere.avi"),
-        (Source::Video(Video { ffmpeg: "no-such-ffmpeg".into(), ..Video::new(SAMPLE) }), "apt-get install ffmpeg"),
+        (
+            Source::Video(Video { ffmpeg: "no-such-ffmpeg".into(), ..Video::new(SAMPLE) }),
+            "apt-get install ffmpeg",
+        ),
     ];
     for (source, words) in sources {
         let config = world.config(|_, camera| camera.source = source);

@@ -54,7 +54,8 @@ async fn without_a_node_the_window_holds_and_the_newest_picture_waits() {
     world.pictures(3);
     let mut listener = Node::hidden(&world).await;
     let ingest = Ingest::start(world.config(|config, _| {
-        config.results = Results { patience: Duration::from_secs(600), patience_max: Duration::from_secs(600) };
+        config.results =
+            Results { patience: Duration::from_secs(600), patience_max: Duration::from_secs(600) };
     }))
     .await;
     let mut sequences = Vec::new();
@@ -85,7 +86,8 @@ async fn a_frame_without_a_result_is_announced_again_and_counted_while_a_node_is
     world.pictures(2);
     let mut listener = Node::hidden(&world).await;
     let ingest = Ingest::start(world.config(|config, camera| {
-        config.results = Results { patience: Duration::from_millis(300), patience_max: Duration::from_millis(600) };
+        config.results =
+            Results { patience: Duration::from_millis(300), patience_max: Duration::from_millis(600) };
         camera.source = once(&world);
         camera.delivery = Delivery::Every;
         camera.window = 1;
@@ -127,14 +129,17 @@ async fn what_a_node_took_with_it_goes_to_the_next() {
     let world = World::start().await;
     world.pictures(1);
     let mut first = Node::online(&world).await;
-    let second = Node::online(&world).await;
+    let mut second = Node::online(&world).await;
     let ingest = Ingest::start(world.config(|config, camera| {
-        config.results = Results { patience: Duration::from_secs(600), patience_max: Duration::from_secs(600) };
+        config.results =
+            Results { patience: Duration::from_secs(600), patience_max: Duration::from_secs(600) };
         camera.source = once(&world);
         camera.delivery = Delivery::Every;
     }))
     .await;
-    assert_eq!(first.next().await.attempt, 1);
+    for node in [&mut first, &mut second] {
+        assert_eq!(node.next().await.attempt, 1);
+    }
     first.leave().await;
     // long before its patience ends
     let busy = second.at_work();

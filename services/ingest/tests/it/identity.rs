@@ -31,7 +31,10 @@ fn left_behind(world: &World, boot_id: u64, connection: u64) -> Vec<u8> {
 }
 
 async fn status_in(world: &World, state: DeviceState) -> DeviceStatus {
-    eventually_some("the device's status", async || world.status().await.filter(|status| status.state == state)).await
+    eventually_some("the device's status", async || {
+        world.status().await.filter(|status| status.state == state)
+    })
+    .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -84,7 +87,8 @@ async fn an_overtaken_result_is_published_again() {
     world.pictures(5);
     let mut node = Node::online(&world).await;
     let ingest = Ingest::start(world.config(|config, camera| {
-        config.results = Results { patience: Duration::from_secs(600), patience_max: Duration::from_secs(600) };
+        config.results =
+            Results { patience: Duration::from_secs(600), patience_max: Duration::from_secs(600) };
         camera.delivery = Delivery::Every;
         camera.window = 2;
     }))

@@ -1,6 +1,8 @@
 //! The service as a black box: a broker and a store in this process, and inference nodes that do what the
 //! test wants.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod configuration;
 mod delivery;
 mod identity;

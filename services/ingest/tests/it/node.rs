@@ -1,13 +1,14 @@
 //! An inference node without inference.
 
 use std::sync::{Arc, Mutex};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use iot_mqtt::{Client, Inbox, Message, Options, Presence, Will};
 use iot_storage::{Key, PutOptions, Store};
 use people_counter_events::{
-    AnalysisFailed, AnalysisMetadata, FailureReason, FailureType, FrameStored, Model, ObjectPath, PeopleCounted,
-    Picture, ResultType, Results, ServiceState, ServiceStatus, ServiceType, Topics, decode, preview_key,
+    AnalysisFailed, AnalysisMetadata, FailureReason, FailureType, FrameStored, Model, ObjectPath,
+    PeopleCounted, Picture, ResultType, Results, ServiceState, ServiceStatus, ServiceType, Topics, decode,
+    preview_key,
 };
 use tokio::task::JoinHandle;
 
@@ -49,7 +50,7 @@ impl Online {
 impl Presence for Online {
     fn will(&self, _connection: u64) -> Will {
         let payload = self.payload(ServiceState::Offline).into();
-        Will { topic: self.topic.clone(), payload, delay: std::time::Duration::ZERO }
+        Will { topic: self.topic.clone(), payload, delay: Duration::ZERO, expires: None }
     }
 
     fn birth(&self, _connection: u64) -> Option<Message> {

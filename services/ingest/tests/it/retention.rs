@@ -12,7 +12,8 @@ use crate::world::{Ingest, World, eventually_some};
 async fn start(world: &World, pictures: u32, keep: usize, window: usize) -> Ingest {
     world.pictures(pictures);
     Ingest::start(world.config(|config, camera| {
-        config.results = Results { patience: Duration::from_secs(600), patience_max: Duration::from_secs(600) };
+        config.results =
+            Results { patience: Duration::from_secs(600), patience_max: Duration::from_secs(600) };
         let path = world.dir.path().join("pictures");
         camera.source = Source::Folder(Folder { repeat: false, ..Folder::new(path) });
         camera.delivery = Delivery::Every;
@@ -27,9 +28,7 @@ async fn start(world: &World, pictures: u32, keep: usize, window: usize) -> Inge
 fn names(frames: &[&FrameStored], previews: bool) -> Vec<String> {
     let mut names: Vec<_> = frames.iter().map(|frame| frame.file_path.key().to_owned()).collect();
     if previews {
-        names.extend(
-            frames.iter().map(|f| people_counter_events::preview_key(&f.device_id, f.frame_id)),
-        );
+        names.extend(frames.iter().map(|f| people_counter_events::preview_key(&f.device_id, f.frame_id)));
     }
     names.sort();
     names

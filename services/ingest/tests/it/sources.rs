@@ -26,7 +26,8 @@ async fn hostile_files_are_passed_over_and_counted() {
     write(&folder, "0001-huge.jpg", &huge);
     let node = Node::online(&world).await.at_work();
     let ingest = Ingest::start(world.config(|_, _| {})).await;
-    let refused = |reason: &str| ingest.metric("ingest_refused_pictures_total", &format!("reason=\"{reason}\""));
+    let refused =
+        |reason: &str| ingest.metric("ingest_refused_pictures_total", &format!("reason=\"{reason}\""));
     // the cut and the nonsensical ones are given time to become whole
     eventually("all are counted", || ingest.metric("ingest_refused_pictures_total", "") == 5).await;
     assert_eq!((refused("truncated"), refused("not-a-picture"), refused("too-large")), (1, 2, 2));
@@ -56,7 +57,10 @@ fn png_bomb() -> Vec<u8> {
 
 fn crc32(data: &[u8]) -> u32 {
     !data.iter().fold(u32::MAX, |sum, &byte| {
-        (0..8).fold(sum ^ u32::from(byte), |sum, _| if sum & 1 == 1 { (sum >> 1) ^ 0xedb8_8320 } else { sum >> 1 })
+        (0..8).fold(
+            sum ^ u32::from(byte),
+            |sum, _| if sum & 1 == 1 { (sum >> 1) ^ 0xedb8_8320 } else { sum >> 1 },
+        )
     })
 }
 
@@ -77,8 +81,10 @@ async fn an_unusable_folder_is_told_in_the_status() {
     problem("cannot read the folder").await;
     world.pictures(1);
     eventually("a picture is taken", || ingest.captured() > 0).await;
-    eventually_some("the problem is gone", async || world.status().await.filter(|status| status.problem.is_none()))
-        .await;
+    eventually_some("the problem is gone", async || {
+        world.status().await.filter(|status| status.problem.is_none())
+    })
+    .await;
     ingest.stop().await;
 }
 
@@ -159,7 +165,8 @@ async fn a_file_that_is_no_video_is_told_in_the_status() {
     let world = World::start().await;
     let path = world.dir.path().join("clip.avi");
     std::fs::write(&path, "no video").unwrap();
-    let ingest = Ingest::start(world.config(|_, camera| camera.source = Source::Video(Video::new(path)))).await;
+    let ingest =
+        Ingest::start(world.config(|_, camera| camera.source = Source::Video(Video::new(path)))).await;
     eventually_some("the problem is told", async || {
         let problem = world.status().await?.problem?;
         problem.contains("Invalid data").then_some(())

@@ -21,7 +21,8 @@ async fn a_stop_announces_all_that_was_captured() {
     let telemetry = ingest.stop().await;
     let text = telemetry.metrics.render().unwrap();
     assert!(!text.contains("reason=\"stopped\""), "{text}");
-    let captured = text.lines().find_map(|line| line.strip_prefix("ingest_captured_total{device=\"cam-1\"} "));
+    let captured =
+        text.lines().find_map(|line| line.strip_prefix("ingest_captured_total{device=\"cam-1\"} "));
     let captured: u64 = captured.unwrap().parse().unwrap();
     eventually("all were announced", || node.first_seen().len() as u64 == captured).await;
     assert_eq!(world.status().await.unwrap().state, DeviceState::Offline);

@@ -11,8 +11,8 @@ use iot_mqtt::{Client, Inbox, Message, Options};
 use iot_sandbox::{Broker, BrokerOptions, ObjectStore, StoreOptions};
 use iot_storage::Store;
 use people_counter_events::{DeviceStatus, Topics};
-use people_counter_ingest::config::{Camera, Config, Folder, Source};
 use people_counter_ingest::Service;
+use people_counter_ingest::config::{Camera, Config, Folder, Source};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
@@ -63,10 +63,11 @@ impl World {
 
     /// A configuration with one camera, to be changed by the test.
     pub fn config(&self, change: impl FnOnce(&mut Config, &mut Camera)) -> Config {
-        let mut config =
-            Config { mqtt: self.mqtt(), store: self.store_config(), ..Config::default() };
-        let mut camera =
-            Camera::new(DEVICE.parse().unwrap(), Source::Folder(Folder::new(self.dir.path().join("pictures"))));
+        let mut config = Config { mqtt: self.mqtt(), store: self.store_config(), ..Config::default() };
+        let mut camera = Camera::new(
+            DEVICE.parse().unwrap(),
+            Source::Folder(Folder::new(self.dir.path().join("pictures"))),
+        );
         camera.interval = Duration::from_millis(20);
         change(&mut config, &mut camera);
         config.cameras.push(camera);
