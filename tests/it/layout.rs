@@ -101,7 +101,9 @@ fn the_shared_crates_know_nothing_of_people() {
 #[test]
 fn files_hold_one_idea_each() {
     each_file(&root(), &mut |path, text| {
-        let code = path.extension().is_some_and(|kind| ["rs", "js", "css", "html"].contains(&kind.to_str().unwrap()));
+        let code = path
+            .extension()
+            .is_some_and(|kind| ["rs", "js", "css", "html"].contains(&kind.to_str().unwrap()));
         let lines = text.lines().count();
         assert!(!code || lines <= 600, "{} has {lines} lines, split it", path.display());
     });

@@ -6,5 +6,6 @@ mod demo;
 mod faults;
 mod layout;
 mod page;
+mod privacy;
 mod start;
 mod system;

@@ -16,7 +16,8 @@ async fn the_page_shows_what_rest_reports_and_changes_without_a_reload() {
     browser.page.execute("window.stillTheSamePage = true", vec![]).await.unwrap();
 
     eventually("six cameras are on the page, each with its count and picture", || async {
-        let shown = browser.page.find_all(fantoccini::Locator::Css("[data-device][data-state=live]")).await.ok()?;
+        let shown =
+            browser.page.find_all(fantoccini::Locator::Css("[data-device][data-state=live]")).await.ok()?;
         let pictures = browser.page.find_all(fantoccini::Locator::Css("[data-device] img")).await.ok()?;
         (shown.len() == 6 && pictures.len() >= 6).then_some(())
     })
@@ -33,7 +34,8 @@ async fn the_page_shows_what_rest_reports_and_changes_without_a_reload() {
                 let frame = browser.attribute(&selector, "data-frame").await?;
                 let after = rest.device(device).await?;
                 // the device may have moved on between the two looks
-                (before.frame_id == after.frame_id && before.frame_id.as_ref() == Some(&frame)).then_some(())?;
+                (before.frame_id == after.frame_id && before.frame_id.as_ref() == Some(&frame))
+                    .then_some(())?;
                 assert_eq!(count, before.count?.to_string(), "of frame {frame}");
                 Some(frame)
             })

@@ -26,10 +26,7 @@ impl Browser {
     pub async fn start(width: u32, height: u32, dark: bool) -> Self {
         let program = "/usr/bin/chromedriver";
         assert!(Path::new(program).exists(), "chromedriver is missing: apt-get install chromium-driver");
-        assert!(
-            Path::new("/usr/bin/chromium").exists(),
-            "chromium is missing: apt-get install chromium"
-        );
+        assert!(Path::new("/usr/bin/chromium").exists(), "chromium is missing: apt-get install chromium");
         let port = free_port();
         let driver = Command::new(program)
             .arg(format!("--port={port}"))

@@ -144,9 +144,10 @@ impl Mosquitto {
             .expect("mosquitto starts");
         self.process = Some(process);
         let port = self.port;
-        eventually("mosquitto listens", || async move {
-            std::net::TcpStream::connect(("127.0.0.1", port)).ok()
-        })
+        eventually(
+            "mosquitto listens",
+            || async move { std::net::TcpStream::connect(("127.0.0.1", port)).ok() },
+        )
         .await;
     }
 

@@ -43,7 +43,10 @@ impl System {
         };
         write("engage.toml", format!("{common}{}", http(port)));
         for node in 1..=2 {
-            write(&format!("inference-{node}.toml"), format!("node = \"node-{node}\"\nworkers = 1\n{common}"));
+            write(
+                &format!("inference-{node}.toml"),
+                format!("node = \"node-{node}\"\nworkers = 1\n{common}"),
+            );
         }
         let mut ingest = common.clone();
         for number in 1..=cameras {

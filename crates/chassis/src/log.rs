@@ -7,7 +7,7 @@ use tracing_subscriber::EnvFilter;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Log {
-    /// Text for people or JSON for machines.
+    /// Text for human eyes or JSON for machines.
     pub format: LogFormat,
     /// What is logged: a level, or targets with levels such as `info,iot_mqtt=debug`.
     pub filter: String,
@@ -17,7 +17,7 @@ pub struct Log {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
-    /// For people.
+    /// For human eyes.
     #[default]
     Text,
     /// One JSON object a line.

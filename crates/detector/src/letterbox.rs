@@ -1,6 +1,7 @@
 //! A picture of any size onto the network's canvas, and boxes back
 
-use fast_image_resize::images::CroppedImageMut;
+use fast_image_resize::images::{TypedCroppedImageMut, TypedImage, TypedImageRef};
+use fast_image_resize::pixels::U8x3;
 use fast_image_resize::{FilterType, ResizeAlg, ResizeError, ResizeOptions, Resizer};
 use image::{Rgb, RgbImage};
 
@@ -70,10 +71,16 @@ impl Letterbox {
         if self.placement.replace(placement) != Some(placement) {
             self.canvas.pixels_mut().for_each(|pixel| *pixel = self.fill);
         }
+        // the typed views name the one kind of pixel there is: the untyped ones would compile the scaler for all kinds
+        let source = TypedImageRef::<U8x3>::from_buffer(picture.width(), picture.height(), picture.as_raw())
+            .expect("a picture has its pixels");
+        let (width, height) = self.canvas.dimensions();
+        let canvas = TypedImage::<U8x3>::from_buffer(width, height, &mut self.canvas)
+            .expect("the canvas has its pixels");
         let ((left, top), (width, height)) = (placement.offset, placement.size);
-        let mut target = CroppedImageMut::new(&mut self.canvas, left, top, width, height)
+        let mut target = TypedCroppedImageMut::new(canvas, left, top, width, height)
             .expect("a placement lies inside the canvas");
-        self.resizer.resize(picture, &mut target, &self.options)?;
+        self.resizer.resize_typed(&source, &mut target, &self.options)?;
         Ok(placement)
     }
 

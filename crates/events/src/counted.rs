@@ -151,7 +151,10 @@ impl Message for PeopleCounted {
         check_text("analysisMetadata.model.sha256", &meta.model.sha256, 64)?;
         let people = &meta.results.people;
         if people.len() > MAX_PEOPLE || people.len() > meta.results.count as usize {
-            return Err(Invalid::new("analysisMetadata.results.people", "has more entries than were counted"));
+            return Err(Invalid::new(
+                "analysisMetadata.results.people",
+                "has more entries than were counted",
+            ));
         }
         for person in people {
             let [x, y, width, height] = person.bounding_box;

@@ -22,7 +22,7 @@ mod topics;
 
 pub use command::{Command, CommandName, CommandReply};
 pub use counted::{
-    AnalysisMetadata, BoundingBox, Model, PeopleCounted, Person, Picture, Results, ResultType,
+    AnalysisMetadata, BoundingBox, Model, PeopleCounted, Person, Picture, ResultType, Results,
 };
 pub use decode::{Invalid, MAX_MESSAGE_BYTES, Message, Rejected, decode};
 pub use failed::{AnalysisFailed, FailureReason, FailureType};

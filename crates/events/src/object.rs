@@ -111,7 +111,9 @@ mod tests {
         let path: ObjectPath = "frames/a/b.jpg".parse().unwrap();
         assert_eq!((path.bucket(), path.key()), ("frames", "a/b.jpg"));
         let long = format!("frames/{}", "x".repeat(1025));
-        for bad in ["", "frames", "frames/", "/key", "frames/../x", "frames/a//b", "frames/./a", "f/a\n", &long] {
+        for bad in
+            ["", "frames", "frames/", "/key", "frames/../x", "frames/a//b", "frames/./a", "f/a\n", &long]
+        {
             assert!(bad.parse::<ObjectPath>().is_err(), "{bad:?} was taken");
         }
     }

@@ -39,7 +39,10 @@ mod tests {
         let mut backoff = Backoff::new(min, max);
         for span in [100, 200, 400, 450, 450] {
             let wait = backoff.wait();
-            assert!(wait <= Duration::from_millis(span) && wait >= Duration::from_millis(span / 2), "{wait:?}");
+            assert!(
+                wait <= Duration::from_millis(span) && wait >= Duration::from_millis(span / 2),
+                "{wait:?}"
+            );
         }
         backoff.reset();
         assert!(backoff.wait() <= min);

@@ -237,8 +237,13 @@ impl Inner {
                 ..PublishProperties::default()
             };
             let (topic, payload) = (message.topic.clone(), message.payload.clone());
-            let sent =
-                link.try_publish_with_properties(topic, QoS::AtLeastOnce, message.retain, payload, properties);
+            let sent = link.try_publish_with_properties(
+                topic,
+                QoS::AtLeastOnce,
+                message.retain,
+                payload,
+                properties,
+            );
             if sent.is_err() {
                 return;
             }

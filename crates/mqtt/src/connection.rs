@@ -59,7 +59,11 @@ pub(crate) async fn run(shared: Arc<Shared>) {
             backoff.reset();
         }
         let wait = backoff.wait();
-        tracing::warn!(client = shared.options.client_id, "{problem}; next try in {:.1} s", wait.as_secs_f64());
+        tracing::warn!(
+            client = shared.options.client_id,
+            "{problem}; next try in {:.1} s",
+            wait.as_secs_f64()
+        );
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
             _ = aborted.wait_for(|aborted| *aborted) => return,
@@ -98,7 +102,10 @@ async fn room_in_every_inbox(options: &Options) {
 
 /// Room for every publish, acknowledgement and subscription that can be under way at once.
 fn request_channel(options: &Options) -> usize {
-    usize::from(options.config.window) + usize::from(options.config.receive_maximum) + options.routes.len() + 16
+    usize::from(options.config.window)
+        + usize::from(options.config.receive_maximum)
+        + options.routes.len()
+        + 16
 }
 
 fn settings(options: &Options, connection: u64) -> Result<MqttOptions, String> {

@@ -22,10 +22,18 @@ impl Metrics {
         let registry = registry.sub_registry_with_prefix("mqtt");
         registry.register("connected", "Clients that are connected now", self.connected.clone());
         registry.register("connections", "Connections that the broker accepted", self.connections.clone());
-        registry.register("connection_failures", "Connections that broke or were refused", self.failures.clone());
+        registry.register(
+            "connection_failures",
+            "Connections that broke or were refused",
+            self.failures.clone(),
+        );
         registry.register("published", "Messages that the broker confirmed", self.confirmed.clone());
         registry.register("publish_failures", "Messages that were not confirmed", self.unconfirmed.clone());
         registry.register("received", "Messages that arrived", self.received.clone());
-        registry.register("unrouted", "Messages that arrived and had no inbox with room", self.unrouted.clone());
+        registry.register(
+            "unrouted",
+            "Messages that arrived and had no inbox with room",
+            self.unrouted.clone(),
+        );
     }
 }

@@ -19,7 +19,7 @@ use crate::transport::Transport;
 use crate::{Config, Error, Head, Key, Metrics, Object, Operation, Put, PutOptions, Target};
 
 /// Marks the writer of a put with `if_absent`, see [`Store::put`].
-const PUT_ID: &str = "put-id";
+const PUT_ID: &str = "iot-storage-put";
 const META: &str = "x-amz-meta-";
 /// S3's limit on names and values of metadata together.
 const MAX_METADATA_BYTES: usize = 2048;
@@ -93,9 +93,9 @@ impl Store {
     /// whose SHA-256 it checked against the signed one.
     ///
     /// A put is repeated after transient errors, which is harmless: it writes the same bytes again.
-    /// With [`PutOptions::if_absent`] each call also marks the object with a random `put-id` in its
-    /// metadata. When the answer to an attempt was lost and a later one finds an object there, the
-    /// mark tells whether it is this call's own.
+    /// With [`PutOptions::if_absent`] each call also marks the object with a random
+    /// `iot-storage-put` in its metadata. When the answer to an attempt was lost and a later one
+    /// finds an object there, the mark tells whether it is this call's own.
     ///
     /// # Errors
     /// [`Error::TooLarge`] above [`Config::max_object_bytes`], [`Error::Exists`] with `if_absent`,
@@ -139,7 +139,7 @@ impl Store {
     /// Turns "exists" into success if the object is the one an earlier attempt of this call put.
     async fn own_earlier_put(&self, key: &Key, put_id: &str, exists: Failure) -> Result<Put, Failure> {
         let response = self.head_response(key).await?;
-        let own = response.get(HeaderName::from_static("x-amz-meta-put-id"));
+        let own = response.get(HeaderName::from_static("x-amz-meta-iot-storage-put"));
         if own.is_some_and(|value| value.as_bytes() == put_id.as_bytes()) {
             Ok(Put { etag: etag(&response).unwrap_or_default() })
         } else {
@@ -305,7 +305,7 @@ mod tests {
         let headers =
             put_headers(&PutOptions::default().metadata("a", "b").if_absent(), Some("id7")).unwrap();
         assert_eq!(
-            (&headers["if-none-match"], &headers["x-amz-meta-put-id"]),
+            (&headers["if-none-match"], &headers["x-amz-meta-iot-storage-put"]),
             (&"*".parse().unwrap(), &"id7".parse().unwrap())
         );
         assert_eq!(metadata(&headers), BTreeMap::from([("a".into(), "b".into())]));

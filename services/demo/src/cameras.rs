@@ -14,8 +14,7 @@ use crate::sample;
 const PACES_MS: [u64; 6] = [1000, 700, 1300, 900, 1600, 1100];
 /// Pace of a camera of one's own.
 const OWN_PACE: Duration = Duration::from_secs(1);
-const PLACES: [&str; 6] =
-    ["North gate", "South gate", "Car park", "Footbridge", "Bus stop", "Lawn"];
+const PLACES: [&str; 6] = ["North gate", "South gate", "Car park", "Footbridge", "Bus stop", "Lawn"];
 
 /// The sample cameras, each at its own offset and pace, and those of the command line.
 pub(crate) fn choose(arguments: &Arguments, clip: &Path) -> anyhow::Result<Vec<Camera>> {

@@ -6,7 +6,9 @@ use anyhow::Context;
 use iot_chassis::{Service, Stop, Tasks, Telemetry};
 use people_counter_engage::PortTaken;
 use people_counter_ingest::config::Camera;
-use {people_counter_engage as engage, people_counter_inference as inference, people_counter_ingest as ingest};
+use {
+    people_counter_engage as engage, people_counter_inference as inference, people_counter_ingest as ingest,
+};
 
 use crate::arguments::Arguments;
 use crate::backends::{BUCKET, Backends};

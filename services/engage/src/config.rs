@@ -177,7 +177,8 @@ impl Http {
              listen on 127.0.0.1 behind a proxy that has, or set allow_unprotected = true"
         );
         ensure!(self.max_connections > 0, "[http] max_connections must be at least 1");
-        for (key, value) in [("write_timeout", self.write_timeout), ("request_timeout", self.request_timeout)] {
+        for (key, value) in [("write_timeout", self.write_timeout), ("request_timeout", self.request_timeout)]
+        {
             ensure!(value >= Duration::from_secs(1), "[http] {key} must be at least 1s");
         }
         Ok(())
@@ -266,6 +267,10 @@ mod tests {
             let Config { http, live, limits, .. } = config;
             serde_json::to_value((http, live, limits)).unwrap()
         };
-        assert_eq!(values(&sample), values(&Config::default()), "the sample shows other values than the defaults");
+        assert_eq!(
+            values(&sample),
+            values(&Config::default()),
+            "the sample shows other values than the defaults"
+        );
     }
 }

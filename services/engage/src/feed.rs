@@ -165,7 +165,11 @@ impl Feed {
         let kind = if changes.since.is_some() { "delta" } else { "snapshot" };
         let text = self.document(Some(kind), &changes, pulse.link, now);
         self.metrics.messages_made.inc();
-        Message { pulse: Pulse { version: changes.version, ..pulse }, text: text.into(), made: Instant::now() }
+        Message {
+            pulse: Pulse { version: changes.version, ..pulse },
+            text: text.into(),
+            made: Instant::now(),
+        }
     }
 
     fn document(&self, kind: Option<&'static str>, changes: &Changes, link: Link, now: f64) -> String {

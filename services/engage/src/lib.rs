@@ -99,8 +99,7 @@ impl iot_chassis::Service for Service {
         });
         let feed = Feed::new(Arc::clone(&board), config.live.clone(), metrics.clone());
         let check = telemetry.health.check("broker");
-        let broker =
-            Broker::new(&config, node, Arc::clone(&board), metrics.clone(), mqtt_metrics, check)?;
+        let broker = Broker::new(&config, node, Arc::clone(&board), metrics.clone(), mqtt_metrics, check)?;
         let app = App {
             board: Arc::clone(&board),
             feed,

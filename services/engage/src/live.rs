@@ -74,7 +74,9 @@ struct Session {
 pub async fn open(request: HttpRequest, payload: Payload, app: Data<App>) -> actix_web::Result<HttpResponse> {
     let Ok(place) = Arc::clone(&app.viewers).try_acquire_owned() else {
         app.metrics.viewers_refused.inc();
-        return Err(Problem::unavailable("viewers", "there are as many viewers as allowed, try again later").into());
+        return Err(
+            Problem::unavailable("viewers", "there are as many viewers as allowed, try again later").into()
+        );
     };
     let settings = app.feed.settings();
     let session = Session {
@@ -139,7 +141,9 @@ impl StreamHandler<Result<ws::Message, ws::ProtocolError>> for Session {
             Ok(ws::Message::Text(text)) => match serde_json::from_str(&text) {
                 Ok(Said::Ack { version }) => self.acknowledged(version),
                 Ok(Said::Unknown) => {}
-                Err(_) => self.end(Ended::Protocol, CloseCode::Invalid, "not a message of this protocol", ctx),
+                Err(_) => {
+                    self.end(Ended::Protocol, CloseCode::Invalid, "not a message of this protocol", ctx)
+                }
             },
             Ok(ws::Message::Ping(data)) => ctx.pong(&data),
             Ok(ws::Message::Pong(_) | ws::Message::Nop) => {}

@@ -71,7 +71,11 @@ pub(crate) fn analyse(
     pixels: &mut RgbImage,
 ) -> Result<Analysis, Failure> {
     picture::decode_into(bytes, &settings.limits, pixels).map_err(|error| Failure {
-        reason: if error.code() == "too-large" { FailureReason::TooLarge } else { FailureReason::Undecodable },
+        reason: if error.code() == "too-large" {
+            FailureReason::TooLarge
+        } else {
+            FailureReason::Undecodable
+        },
         message: error.to_string(),
     })?;
     let lowest = match settings.show {

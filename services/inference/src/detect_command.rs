@@ -42,7 +42,9 @@ pub fn run(
 ) -> anyhow::Result<()> {
     ensure!(!pictures.is_empty(), "no picture to look at: name at least one");
     let model = match model {
-        Some(dir) => Model::load(dir).with_context(|| format!("cannot use the model in {}", dir.display()))?,
+        Some(dir) => {
+            Model::load(dir).with_context(|| format!("cannot use the model in {}", dir.display()))?
+        }
         None => default_model()?,
     };
     let threshold = model.manifest().threshold;
@@ -110,7 +112,11 @@ mod tests {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
     }
 
-    fn detect(model: Option<&Path>, min_score: Option<f32>, pictures: &[PathBuf]) -> (anyhow::Result<()>, Value) {
+    fn detect(
+        model: Option<&Path>,
+        min_score: Option<f32>,
+        pictures: &[PathBuf],
+    ) -> (anyhow::Result<()>, Value) {
         let mut out = vec![];
         let result = run(model, min_score, pictures, &mut out);
         let value = if out.is_empty() { Value::Null } else { serde_json::from_slice(&out).unwrap() };

@@ -165,11 +165,7 @@ impl Desk {
 
     /// A preview that cannot be stored must not cost the count; a picture that may only be seen blurred is
     /// then not seen at all.
-    async fn store_preview(
-        &self,
-        frame: &FrameStored,
-        analysis: &Analysis,
-    ) -> (Picture, Option<ObjectPath>) {
+    async fn store_preview(&self, frame: &FrameStored, analysis: &Analysis) -> (Picture, Option<ObjectPath>) {
         let Some(jpeg) = &analysis.preview else { return (analysis.show, None) };
         let stored = async {
             let name = preview_key(&frame.device_id, frame.frame_id);

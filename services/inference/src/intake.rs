@@ -12,12 +12,7 @@ use crate::frame::Desk;
 use crate::queue::Queue;
 
 /// Takes frames until `stop`, then finishes those that are under way.
-pub(crate) async fn run(
-    desk: Arc<Desk>,
-    mut inbox: Inbox,
-    at_once: usize,
-    stop: Stop,
-) -> anyhow::Result<()> {
+pub(crate) async fn run(desk: Arc<Desk>, mut inbox: Inbox, at_once: usize, stop: Stop) -> anyhow::Result<()> {
     let mut queue: Queue<Delivery> = Queue::new();
     let mut under_way: JoinSet<anyhow::Result<()>> = JoinSet::new();
     loop {

@@ -89,8 +89,7 @@ mod tests {
         while let Some((frame, (), is)) = queue.pop() {
             superseded.push((frame.device_id.to_string(), frame.sequence, is));
         }
-        let expected =
-            [("a", 1, true), ("b", 1, false), ("c", 1, false), ("a", 2, false), ("c", 2, false)];
+        let expected = [("a", 1, true), ("b", 1, false), ("c", 1, false), ("a", 2, false), ("c", 2, false)];
         assert_eq!(superseded, expected.map(|(device, sequence, is)| (device.to_string(), sequence, is)));
     }
 

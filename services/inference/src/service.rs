@@ -124,9 +124,13 @@ impl iot_chassis::Service for Service {
         vec![
             Command::new("detect")
                 .about("Count the people in pictures and print JSON")
-                .arg(Arg::new("model").long("model").value_name("DIR").value_parser(picture.clone()).help(
-                    "Folder of the model; the built-in one if absent",
-                ))
+                .arg(
+                    Arg::new("model")
+                        .long("model")
+                        .value_name("DIR")
+                        .value_parser(picture.clone())
+                        .help("Folder of the model; the built-in one if absent"),
+                )
                 .arg(
                     Arg::new("min-score")
                         .long("min-score")

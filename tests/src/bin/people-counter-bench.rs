@@ -49,7 +49,10 @@ async fn demo() {
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    row("start of the demo to the first count at a viewer", format!("{:.2} s", started.elapsed().as_secs_f64()));
+    row(
+        "start of the demo to the first count at a viewer",
+        format!("{:.2} s", started.elapsed().as_secs_f64()),
+    );
 
     let url = format!("ws://127.0.0.1:{port}/api/v1/stream");
     let (mut stream, _) = tokio_tungstenite::connect_async(url).await.unwrap();
@@ -126,13 +129,15 @@ async fn throughput() {
     let config = folder.path().join("inference.toml");
     let text = format!("node = \"bench\"\nworkers = 1\n[mqtt]\nurl = \"{url}\"\n{}", servers.store_config());
     std::fs::write(&config, text).unwrap();
-    let node = Process::start("people-counter-inference", &["--config", config.to_str().unwrap()], folder.path());
+    let node =
+        Process::start("people-counter-inference", &["--config", config.to_str().unwrap()], folder.path());
 
     let topics = Topics::new(Topics::DEFAULT_ROOT).unwrap();
     let mut options = Options::new(Config { url, outbox: FRAMES, ..Config::default() }, "bench").unwrap();
     let mut results = options.subscribe(topics.counts.filter());
     let client = options.connect();
-    eventually("the node has subscribed", || async { node.printed().contains("connected to").then_some(()) }).await;
+    eventually("the node has subscribed", || async { node.printed().contains("connected to").then_some(()) })
+        .await;
     client.state().wait_for(|state| state.subscribed).await.unwrap();
     tokio::time::sleep(Duration::from_secs(1)).await;
 
@@ -141,7 +146,8 @@ async fn throughput() {
     let mut sending = tokio::task::JoinSet::new();
     for number in 0..FRAMES {
         let payload = topics.frames.encode(&announcement(&device, number)).unwrap();
-        let (client, message) = (client.clone(), Message::new(&topic, payload).timeout(Duration::from_secs(300)));
+        let (client, message) =
+            (client.clone(), Message::new(&topic, payload).timeout(Duration::from_secs(300)));
         sending.spawn(async move { client.publish(message).await });
     }
     let mut seen = std::collections::HashSet::new();

@@ -40,7 +40,7 @@ impl AnyBroker {
         let port = free_port();
         let config = format!(
             "listener {port} 127.0.0.1\nallow_anonymous true\npersistence true\npersistence_location {}/\n\
-             autosave_interval 1\nautosave_on_changes true\n{extra}\n",
+             {extra}\n",
             folder.path().display(),
         );
         let queue = if extra.contains("max_queued_messages") { "" } else { "max_queued_messages 0\n" };
@@ -54,13 +54,6 @@ impl AnyBroker {
         match self {
             Self::Embedded(broker, _) => broker.addr(),
             Self::Mosquitto(broker) => SocketAddr::from(([127, 0, 0, 1], broker.port)),
-        }
-    }
-
-    pub async fn stop(&mut self) {
-        match self {
-            Self::Embedded(broker, _) => broker.stop().await,
-            Self::Mosquitto(broker) => broker.stop().await,
         }
     }
 

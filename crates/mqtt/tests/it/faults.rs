@@ -44,6 +44,7 @@ async fn expect_all(inbox: &mut iot_mqtt::Inbox, mut expected: HashSet<String>) 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_confirmed_survives_broker_restarts() {
     for mut broker in AnyBroker::all().await {
+        println!("against {}", broker.name());
         let mut patient = config(broker.addr());
         patient.session_expiry = Duration::from_secs(600);
         let (_reader, mut inbox) = subscriber(patient, "reader", "chaos/+").await;
@@ -147,11 +148,8 @@ async fn wrong_credentials_say_so_and_do_not_spin() {
     let mut options = BrokerOptions::default();
     options.users = vec![User::new("t-7", "right").publish("own/%u/#").subscribe("own/%u/#")];
     let broker = Broker::start(options).await.unwrap();
-    let wrong = Config {
-        username: Some("t-7".into()),
-        password: Some("wrong".into()),
-        ..config(broker.addr())
-    };
+    let wrong =
+        Config { username: Some("t-7".into()), password: Some("wrong".into()), ..config(broker.addr()) };
     let client = Options::new(wrong.clone(), "t-7").unwrap().connect();
     let state = until(&client, |state| state.last_error.is_some()).await;
     let problem = state.last_error.unwrap();
@@ -190,6 +188,7 @@ async fn a_second_client_with_the_same_id_takes_over_and_the_fight_is_slow() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_channel_deadlocks_nobody() {
     for broker in AnyBroker::all().await {
+        println!("against {}", broker.name());
         let mut narrow = config(broker.addr());
         (narrow.outbox, narrow.window, narrow.receive_maximum) = (4, 2, 2);
         let (client, mut inbox) = subscriber(narrow, "echo", "in/+").await;

@@ -9,6 +9,7 @@ use crate::brokers::{AnyBroker, config, next, publisher, subscriber, until};
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_arrives_as_it_was_sent() {
     for broker in AnyBroker::all().await {
+        println!("against {}", broker.name());
         let (_reader, mut inbox) = subscriber(config(broker.addr()), "reader", "plant/+/reading").await;
         let writer = publisher(config(broker.addr()), "writer").await;
         let message = Message::new("plant/a/reading", "21.5")
@@ -29,6 +30,7 @@ async fn a_message_arrives_as_it_was_sent() {
 #[tokio::test(flavor = "multi_thread")]
 async fn retained_messages_are_kept_replaced_and_cleared() {
     for broker in AnyBroker::all().await {
+        println!("against {}", broker.name());
         let writer = publisher(config(broker.addr()), "writer").await;
         for reading in ["1", "2"] {
             writer.publish(Message::new("plant/a/reading", reading).retained()).await.unwrap();
@@ -48,6 +50,7 @@ async fn retained_messages_are_kept_replaced_and_cleared() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_shared_subscription_gives_each_message_to_one_member() {
     for broker in AnyBroker::all().await {
+        println!("against {}", broker.name());
         let filter = "$share/workers/jobs/+";
         let (_first, mut one) = subscriber(config(broker.addr()), "one", filter).await;
         let (_second, mut two) = subscriber(config(broker.addr()), "two", filter).await;
@@ -73,6 +76,7 @@ async fn a_shared_subscription_gives_each_message_to_one_member() {
 #[tokio::test(flavor = "multi_thread")]
 async fn each_inbox_gets_what_its_filter_asks_for() {
     for broker in AnyBroker::all().await {
+        println!("against {}", broker.name());
         let mut options = Options::new(config(broker.addr()), "reader").unwrap();
         let mut warm = options.subscribe("warm/+");
         let mut cold = options.subscribe("cold/+");
@@ -95,6 +99,7 @@ async fn each_inbox_gets_what_its_filter_asks_for() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_broker_holds_back_what_is_not_acknowledged() {
     for broker in AnyBroker::all().await {
+        println!("against {}", broker.name());
         let mut small = config(broker.addr());
         small.receive_maximum = 3;
         let (_reader, mut inbox) = subscriber(small, "reader", "flood/#").await;
@@ -133,6 +138,7 @@ impl Presence for Lamp {
 #[tokio::test(flavor = "multi_thread")]
 async fn birth_and_will_carry_the_number_of_their_connection() {
     for broker in AnyBroker::all().await {
+        println!("against {}", broker.name());
         let (_reader, mut inbox) = subscriber(config(broker.addr()), "reader", "lamps/1").await;
         let lamp = || {
             let mut options = Options::new(config(broker.addr()), "lamp").unwrap();
@@ -155,6 +161,7 @@ async fn birth_and_will_carry_the_number_of_their_connection() {
 #[tokio::test(flavor = "multi_thread")]
 async fn closing_flushes_what_waits() {
     for broker in AnyBroker::all().await {
+        println!("against {}", broker.name());
         let (_reader, mut inbox) = subscriber(config(broker.addr()), "reader", "last/#").await;
         let writer = publisher(config(broker.addr()), "writer").await;
         let mut waiting = tokio::task::JoinSet::new();
@@ -173,6 +180,7 @@ async fn closing_flushes_what_waits() {
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_thousand_retained_messages_arrive_whole() {
     for broker in AnyBroker::all().await {
+        println!("against {}", broker.name());
         let mut wide = config(broker.addr());
         wide.window = 500;
         wide.outbox = 10_000;

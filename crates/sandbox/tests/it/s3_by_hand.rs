@@ -38,7 +38,8 @@ pub async fn request(
     Answer { status, head: head.to_lowercase(), body: answer[split + 4..].to_vec() }
 }
 
-/// The head of a request with an unsigned payload of `length` bytes. `path` must not need quoting.
+/// The head of a request with an unsigned payload of `length` bytes. `path` must not need quoting; it
+/// may have a query, such as `?location=`.
 pub fn head(
     store: &ObjectStore,
     method: &str,
@@ -55,7 +56,8 @@ pub fn head(
     signed.sort();
     let lines: String = signed.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
     let names = signed.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(";");
-    let canonical = format!("{method}\n{path}\n\n{lines}\n{names}\nUNSIGNED-PAYLOAD");
+    let (resource, query) = path.split_once('?').unwrap_or((path, ""));
+    let canonical = format!("{method}\n{resource}\n{query}\n{lines}\n{names}\nUNSIGNED-PAYLOAD");
     let to_sign = format!("AWS4-HMAC-SHA256\n{now}\n{scope}\n{}", hex::encode(Sha256::digest(canonical)));
     let secret = format!("AWS4{}", store.secret_key()).into_bytes();
     let key = scope.split('/').fold(secret, |key, part| hmac(&key, part));

@@ -5,13 +5,15 @@ use iot_storage::{Error, PutOptions, Store};
 use crate::script::{Asked, Reply, Script, answer, refusal};
 use crate::support::{config, key};
 
+const MARK: &str = "x-amz-meta-iot-storage-put";
+
 fn head_of_the_first_put(asked: &[Asked]) -> String {
-    let mark = &asked[0].headers["x-amz-meta-put-id"];
-    answer("200 OK", &format!("etag: \"e7\"\r\nx-amz-meta-put-id: {mark}\r\n"), "")
+    let mark = &asked[0].headers[MARK];
+    answer("200 OK", &format!("etag: \"e7\"\r\n{MARK}: {mark}\r\n"), "")
 }
 
 fn head_of_another_put(_: &[Asked]) -> String {
-    answer("200 OK", "etag: \"e8\"\r\nx-amz-meta-put-id: 0123456789abcdef\r\n", "")
+    answer("200 OK", &format!("etag: \"e8\"\r\n{MARK}: 0123456789abcdef\r\n"), "")
 }
 
 async fn put_whose_first_answer_is_lost(head: fn(&[Asked]) -> String) -> (Script, Result<String, Error>) {
@@ -34,7 +36,10 @@ async fn our_own_earlier_attempt_is_a_success() {
     let asked = script.asked();
     assert_eq!(asked.iter().map(|a| a.method.as_str()).collect::<Vec<_>>(), ["PUT", "PUT", "HEAD"]);
     assert!(asked[..2].iter().all(|put| put.headers["if-none-match"] == "*"));
-    assert_eq!(asked[0].headers["x-amz-meta-put-id"], asked[1].headers["x-amz-meta-put-id"]);
+    assert_eq!(
+        asked[0].headers["x-amz-meta-iot-storage-put"],
+        asked[1].headers["x-amz-meta-iot-storage-put"]
+    );
 }
 
 #[tokio::test]

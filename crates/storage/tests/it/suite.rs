@@ -118,23 +118,17 @@ async fn puts_only_if_absent(store: &Store) {
 
     // Of many at once exactly one wins.
     let name = key("absent/raced");
-    let race = (0..8).map(|i| store.put(&name, format!("{i}").into(), &options).is_won());
+    let race = (0..8).map(|i| wins(store, &name, format!("{i}"), &options));
     let won = futures_util::future::join_all(race).await.into_iter().filter(|won| *won).count();
     assert_eq!(won, 1);
 }
 
-trait Race {
-    /// Whether the put won; a loss must be "exists".
-    async fn is_won(self) -> bool;
-}
-
-impl<F: Future<Output = Result<iot_storage::Put, Error>>> Race for F {
-    async fn is_won(self) -> bool {
-        match self.await {
-            Ok(_) => true,
-            Err(Error::Exists { .. }) => false,
-            Err(error) => panic!("{error}"),
-        }
+/// Whether the put was the first; else it must have failed with "exists".
+async fn wins(store: &Store, name: &Key, body: String, options: &PutOptions) -> bool {
+    match store.put(name, body.into(), options).await {
+        Ok(_) => true,
+        Err(Error::Exists { .. }) => false,
+        Err(error) => panic!("{error}"),
     }
 }
 
@@ -237,6 +231,10 @@ async fn says_which_credentials_were_refused(config: &Config) {
     let store = Store::new(&wrong_key).unwrap();
     let error = store.put(&key("a"), "x".into(), &PutOptions::default()).await.unwrap_err();
     assert!(error.to_string().contains("does not know access key \"nobody\""), "{error}");
+    // A server may refuse a large body before it has read it.
+    let large = Bytes::from(vec![0; usize::try_from(config.max_object_bytes).unwrap()]);
+    let error = store.put(&key("a"), large, &PutOptions::default()).await.unwrap_err();
+    assert!(matches!(error, Error::Denied { .. }), "{error}");
     assert!(matches!(store.ensure_bucket().await, Err(Error::Denied { .. })));
     assert!(matches!(store.head(&key("a")).await, Err(Error::Denied { .. })));
 }

@@ -242,7 +242,12 @@ impl Reader {
         match result {
             Ok(Outcome::Refused) => {
                 self.metrics.message(kind, Outcome::Refused);
-                self.rejects.note(kind, "limit", delivery.topic(), "there are as many devices as limits.devices allows");
+                self.rejects.note(
+                    kind,
+                    "limit",
+                    delivery.topic(),
+                    "there are as many devices as limits.devices allows",
+                );
             }
             Ok(outcome) => self.metrics.message(kind, outcome),
             Err(why) => self.rejects.rejected(kind, delivery.topic(), &why),
@@ -279,14 +284,24 @@ impl Reader {
         let topic = delivery.topic();
         match decode::<ServiceStatus>(&self.topics.nodes, topic, delivery.payload()) {
             Ok(status) if status.service != service || status.instance != instance => {
-                self.rejects.note(Kind::Node, "node", topic, "the message is about another node than its topic");
+                self.rejects.note(
+                    Kind::Node,
+                    "node",
+                    topic,
+                    "the message is about another node than its topic",
+                );
             }
             Ok(status) => {
                 if self.nodes.take(status, now) {
                     self.metrics.message(Kind::Node, Outcome::Changed);
                 } else {
                     self.metrics.message(Kind::Node, Outcome::Refused);
-                    self.rejects.note(Kind::Node, "limit", topic, "there are as many nodes as limits.nodes allows");
+                    self.rejects.note(
+                        Kind::Node,
+                        "limit",
+                        topic,
+                        "there are as many nodes as limits.nodes allows",
+                    );
                 }
             }
             Err(why) => self.rejects.rejected(Kind::Node, topic, &why),

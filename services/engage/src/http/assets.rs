@@ -16,7 +16,8 @@ struct Assets;
 pub async fn get(request: HttpRequest) -> Result<HttpResponse, Problem> {
     let path = request.path().trim_start_matches('/');
     let name = if path.is_empty() { "index.html" } else { path };
-    let file = Assets::get(name).ok_or_else(|| Problem::not_found("not-found", "there is nothing at this path"))?;
+    let file =
+        Assets::get(name).ok_or_else(|| Problem::not_found("not-found", "there is nothing at this path"))?;
     if request.method() != Method::GET && request.method() != Method::HEAD {
         let detail = format!("{} is not possible here, only GET", request.method());
         return Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", detail));

@@ -29,7 +29,8 @@ fn json(body: String) -> HttpResponse {
 /// # Errors
 /// A text that can be none names no device.
 pub fn device_id(text: &str) -> Result<DeviceID, Problem> {
-    text.parse().map_err(|_| Problem::bad_request("the path names no device: an id is 1 to 64 of A-Z a-z 0-9 _ -"))
+    text.parse()
+        .map_err(|_| Problem::bad_request("the path names no device: an id is 1 to 64 of A-Z a-z 0-9 _ -"))
 }
 
 /// The device is not known.

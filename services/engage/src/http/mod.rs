@@ -54,7 +54,11 @@ fn routes(config: &mut web::ServiceConfig) {
         .service(read_only("/api/v1/devices", |r| r.get(devices::list)))
         .service(read_only("/api/v1/devices/{id}", |r| r.get(devices::one)))
         .service(read_only("/api/v1/devices/{id}/image", |r| r.get(image::get)))
-        .service(web::resource("/api/v1/stream").route(web::get().to(live::open)).default_service(web::to(not_allowed)))
+        .service(
+            web::resource("/api/v1/stream")
+                .route(web::get().to(live::open))
+                .default_service(web::to(not_allowed)),
+        )
         .service(read_only("/healthz", |r| r.get(health::healthz)))
         .service(read_only("/readyz", |r| r.get(health::readyz)))
         .service(read_only("/metrics", |r| r.get(health::metrics)))

@@ -44,7 +44,9 @@ mod tests {
     #[test]
     fn on_loopback_only_known_names_are_taken() {
         let hosts = ["people.example".to_owned()];
-        for good in ["127.0.0.1:8080", "[::1]:8080", "localhost", "LOCALHOST:1", "a.localhost", "People.Example:443"] {
+        for good in
+            ["127.0.0.1:8080", "[::1]:8080", "localhost", "LOCALHOST:1", "a.localhost", "People.Example:443"]
+        {
             assert!(is_own_host(good, &hosts, true), "{good}");
         }
         for bad in ["evil.example", "evil.example:8080", "", "localhost.evil.example"] {
@@ -67,7 +69,11 @@ mod tests {
             ("file://127.0.0.1:8080", "127.0.0.1:8080", false),
             ("https://people.example", "10.0.0.1:8080", true),
         ] {
-            assert_eq!(is_same_origin(origin, host, &["people.example".to_owned()]), same, "{origin} at {host}");
+            assert_eq!(
+                is_same_origin(origin, host, &["people.example".to_owned()]),
+                same,
+                "{origin} at {host}"
+            );
         }
     }
 }

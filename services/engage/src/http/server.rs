@@ -118,4 +118,3 @@ impl Server {
         ended.context("the web server broke off")
     }
 }
-

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use people_counter_events::{AnalysisFailed, Delivery, DeviceState, DeviceStatus, Order, PeopleCounted, Unchanged};
+use people_counter_events::{
+    AnalysisFailed, Delivery, DeviceState, DeviceStatus, Order, PeopleCounted, Unchanged,
+};
 
 use super::index::Shown;
 use super::picture::Pictures;
@@ -201,7 +203,9 @@ impl Entry {
 
     /// The failure, while it is newer than the result.
     pub(super) fn open_failure(&self) -> Option<&Arc<AnalysisFailed>> {
-        self.failure.as_ref().filter(|failure| self.result_order().is_none_or(|result| failure.order() > result))
+        self.failure
+            .as_ref()
+            .filter(|failure| self.result_order().is_none_or(|result| failure.order() > result))
     }
 
     /// The camera's clock minus the gateway's as far as the newest result tells, seconds.

@@ -84,7 +84,8 @@ fn strictness(policy: Picture) -> u8 {
 /// The one object that may be read for a result. Under any policy but `original` that is the preview alone.
 fn key_to_show(result: &PeopleCounted, bucket: &str) -> Result<String, NoPicture> {
     let device = &result.device_id;
-    let preview = || result.preview_path.as_ref().map(|path| own(path, bucket, preview_key(device, result.frame_id)));
+    let preview =
+        || result.preview_path.as_ref().map(|path| own(path, bucket, preview_key(device, result.frame_id)));
     match result.picture {
         Picture::Withheld => Err(NoPicture::Withheld),
         Picture::Blurred => preview().unwrap_or(Err(NoPicture::Withheld)),
@@ -114,8 +115,8 @@ mod tests {
     fn result(sequence: u64, picture: Picture, preview: bool) -> PeopleCounted {
         let mut result = samples::result("cam-1", 1, sequence, 3);
         result.picture = picture;
-        result.preview_path =
-            preview.then(|| ObjectPath::new(BUCKET, &preview_key(&result.device_id, result.frame_id)).unwrap());
+        result.preview_path = preview
+            .then(|| ObjectPath::new(BUCKET, &preview_key(&result.device_id, result.frame_id)).unwrap());
         result
     }
 

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use people_counter_events::{
     AnalysisFailed, AnalysisMetadata, DataType, Delivery, DeviceID, DeviceState, DeviceStatus, FailureReason,
-    FailureType, FrameID, FrameStored, Model, ObjectPath, PeopleCounted, Person, Picture, ResultType, Results,
-    StatusType, frame_key,
+    FailureType, FrameID, FrameStored, Model, ObjectPath, PeopleCounted, Person, Picture, ResultType,
+    Results, StatusType, frame_key,
 };
 
 pub(super) const BUCKET: &str = "frames";

@@ -207,7 +207,11 @@ fn the_heartbeat_of_a_still_scene_keeps_its_count_live() {
     let outcome = state.status(heartbeat(1, NOW + 19.5), Receipt::live(NOW + 20.0));
     assert_eq!(outcome, Outcome::Changed);
     let live = device(&state, NOW + 20.0);
-    assert_eq!((live.condition, live.age_seconds), (Condition::Live, Some(20.0)), "the age stays the count's");
+    assert_eq!(
+        (live.condition, live.age_seconds),
+        (Condition::Live, Some(20.0)),
+        "the age stays the count's"
+    );
     state.tick(NOW + 24.9);
     assert_eq!(condition(&state), Condition::Live);
     // the same comparison again is no evidence
@@ -341,7 +345,9 @@ fn the_json_is_what_the_page_expects() {
     state.status(first, Receipt::live(NOW));
     let unknown = serde_json::to_value(device(&state, NOW)).unwrap();
     assert_eq!(unknown["state"], "unknown");
-    for field in ["count", "ageSeconds", "analysedTimestamp", "frameID", "bootID", "image", "model", "failure"] {
+    for field in
+        ["count", "ageSeconds", "analysedTimestamp", "frameID", "bootID", "image", "model", "failure"]
+    {
         assert_eq!(unknown.get(field), Some(&Value::Null), "{field}");
     }
     assert_eq!(unknown["problem"], "camera is busy");

@@ -3,9 +3,9 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use people_counter_events::{
-    AnalysisFailed, AnalysisMetadata, Delivery, DeviceID, DeviceState, DeviceStatus, FailureReason, FailureType,
-    FrameID, Model, ObjectPath, PeopleCounted, Person, Picture, ResultType, Results, StatusType, frame_key,
-    preview_key,
+    AnalysisFailed, AnalysisMetadata, Delivery, DeviceID, DeviceState, DeviceStatus, FailureReason,
+    FailureType, FrameID, Model, ObjectPath, PeopleCounted, Person, Picture, ResultType, Results, StatusType,
+    frame_key, preview_key,
 };
 
 pub const BUCKET: &str = "people-counter";

@@ -61,7 +61,9 @@ async fn the_picture_of_the_frame_is_served() {
 async fn the_original_is_never_served_unless_the_result_says_so() {
     let stage = Stage::set().await;
     let engage = stage.engage().await;
-    for (name, policy) in [("open", Picture::Original), ("blur", Picture::Blurred), ("none", Picture::Withheld)] {
+    for (name, policy) in
+        [("open", Picture::Original), ("blur", Picture::Blurred), ("none", Picture::Withheld)]
+    {
         stage.status(&status(name, 1)).await;
         let result = private(name, 1, policy);
         // the store holds both, whoever may have forgotten to delete one

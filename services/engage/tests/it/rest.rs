@@ -71,7 +71,10 @@ async fn every_answer_has_the_security_headers() {
         let answer = engage.get(path).await;
         let headers = answer.headers();
         let policy = headers["content-security-policy"].to_str().unwrap();
-        assert!(policy.starts_with("default-src 'self'") && policy.contains("frame-ancestors 'none'"), "{policy}");
+        assert!(
+            policy.starts_with("default-src 'self'") && policy.contains("frame-ancestors 'none'"),
+            "{policy}"
+        );
         assert_eq!(headers["x-content-type-options"], "nosniff", "{path}");
         assert_eq!(headers["x-frame-options"], "DENY", "{path}");
     }
@@ -96,7 +99,8 @@ async fn a_strangers_page_is_turned_away() {
     let stage = Stage::set().await;
     let engage = stage.engage().await;
     // a name that was made to point here
-    let rebound = engage.http.get(format!("http://{}/api/v1/devices", engage.addr)).header("host", "evil.example");
+    let rebound =
+        engage.http.get(format!("http://{}/api/v1/devices", engage.addr)).header("host", "evil.example");
     assert_eq!(rebound.send().await.unwrap().status(), 421);
     let own = format!("http://{}", engage.addr);
     assert!(viewer::open(&engage, Some(&own)).await.is_ok());

@@ -132,10 +132,7 @@ impl Engage {
     }
 
     pub async fn ready(&self) {
-        eventually("readiness", async || {
-            self.get("/readyz").await.status().is_success().then_some(())
-        })
-        .await;
+        eventually("readiness", async || self.get("/readyz").await.status().is_success().then_some(())).await;
     }
 
     pub async fn get(&self, path: &str) -> Response {

@@ -122,7 +122,8 @@ async fn no_more_messages_than_the_rate_and_equal_ones_are_made_once() {
 async fn a_viewer_that_reads_but_does_not_acknowledge_is_told_to_go() {
     let stage = Stage::set().await;
     let mut config = stage.config();
-    (config.live.ack_timeout, config.live.heartbeat) = (Duration::from_millis(300), Duration::from_millis(100));
+    (config.live.ack_timeout, config.live.heartbeat) =
+        (Duration::from_millis(300), Duration::from_millis(100));
     let engage = stage.engage_with(config).await;
     let mut viewer = Viewer::of(&engage).await;
     viewer.next().await.unwrap();
@@ -152,13 +153,13 @@ async fn frozen(engage: &Engage) -> tokio::net::TcpStream {
 async fn a_viewer_that_stops_reading_costs_its_own_connection_only() {
     let stage = Stage::set().await;
     // a snapshot larger than what the sockets take
-    for n in 0..1500 {
+    for n in 0..800 {
         let mut status = status(&format!("cam-{n}"), 1);
         status.labels = (0..32).map(|k| (format!("label-{k}"), "x".repeat(256))).collect();
         stage.status(&status).await;
     }
     let mut config = stage.config();
-    (config.live.ack_timeout, config.live.heartbeat) = (Duration::from_secs(3), Duration::from_millis(200));
+    (config.live.ack_timeout, config.live.heartbeat) = (Duration::from_secs(6), Duration::from_millis(500));
     let engage = stage.engage_with(config).await;
     let mut victims = Vec::new();
     for _ in 0..5 {

@@ -74,8 +74,10 @@ impl Video {
             let end = match self.start() {
                 Ok(mut child) => {
                     let end = stop.run_until_cancelled(self.play(&mut child, feed)).await;
-                    // waits for it too, so no zombie stays behind
-                    if let Err(error) = child.kill().await {
+                    // no id: it has ended and been waited for. Killing waits too, so no zombie stays behind
+                    if child.id().is_some()
+                        && let Err(error) = child.kill().await
+                    {
                         tracing::warn!("cannot end ffmpeg: {error}");
                     }
                     match end {

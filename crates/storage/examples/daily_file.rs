@@ -2,10 +2,11 @@
 //!
 //! ```sh
 //! export AWS_ACCESS_KEY_ID=… AWS_SECRET_ACCESS_KEY=…
-//! cargo run -p iot-storage --example thermometer -- http://127.0.0.1:9000 readings
+//! cargo run -p iot-storage --example daily_file -- http://127.0.0.1:9000 readings
 //! ```
 //!
 //! Without arguments it brings its own store.
+#![allow(clippy::print_stdout, reason = "an example talks to whoever runs it")]
 
 use std::error::Error;
 
