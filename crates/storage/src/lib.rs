@@ -33,6 +33,7 @@
 
 mod answer;
 mod bucket;
+mod client;
 mod config;
 mod credentials;
 mod delete;

@@ -1,27 +1,20 @@
 //! One signed request on the wire and its answer, within limits.
 
-use std::error::Error as _;
-use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
-
 use bytes::{Bytes, BytesMut};
 use reqwest::header::HeaderMap;
-use reqwest::{ClientBuilder, Response, StatusCode};
+use reqwest::{Response, StatusCode};
 use s3::command::Command;
 use s3::error::S3Error;
-use url::Host;
 
 use crate::answer::retry_after;
+use crate::client;
 use crate::credentials::Signer;
 use crate::retry::Failure;
 use crate::sign::{self, Hashed, Signed};
-use crate::{Answer, Config, ConfigError, Error, Target};
+use crate::{Answer, Config, Error, Target};
 
 /// The most that is read of an error document.
 const MAX_ERROR_BYTES: usize = 64 * 1024;
-
-/// Connections that are kept while nobody uses them; as many as needed are open in use.
-const MAX_IDLE: usize = 64;
 
 pub(crate) struct Transport {
     client: reqwest::Client,
@@ -29,36 +22,8 @@ pub(crate) struct Transport {
 }
 
 impl Transport {
-    /// Makes the pooled client; reads `ca_file`.
     pub(crate) fn new(config: &Config) -> Result<Self, Error> {
-        let mut builder = reqwest::Client::builder()
-            .use_rustls_tls()
-            .http1_only()
-            .no_gzip()
-            .no_brotli()
-            .no_deflate()
-            .no_zstd()
-            .tcp_nodelay(true)
-            .connect_timeout(config.connect_timeout)
-            .pool_max_idle_per_host(MAX_IDLE)
-            // A redirect would need another signature; the error says where the bucket is.
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never());
-        builder = here(config, builder);
-        if let Some(path) = &config.ca_file {
-            let wrong = |reason: String| ConfigError::new("ca_file", format!("{}: {reason}", path.display()));
-            let pem = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
-            let certificates = reqwest::Certificate::from_pem_bundle(&pem)
-                .map_err(|error| wrong(format!("is not a bundle of PEM certificates ({})", chain(&error))))?;
-            if certificates.is_empty() {
-                return Err(wrong("has no PEM certificate in it".into()).into());
-            }
-            for certificate in certificates {
-                builder = builder.add_root_certificate(certificate);
-            }
-        }
-        let client = builder.build().map_err(|error| ConfigError::new("ca_file", chain(&error)))?;
-        Ok(Self { client, config: config.clone() })
+        Ok(Self { client: client::new(config)?, config: config.clone() })
     }
 
     /// Signs and sends `command` on `path` with `body`, and returns an answer that is a success.
@@ -106,11 +71,49 @@ impl Transport {
                 Error::Timeout { target, setting: "first_byte_timeout", limit, attempts: 1 }
             })?
         };
-        let response = answer.map_err(|error| self.unreachable(target, &error))?;
+        let response = match answer {
+            Ok(response) => response,
+            Err(error) => {
+                let cut = uploads && !error.is_connect() && !error.is_timeout();
+                if cut && let Some(refusal) = self.why_cut(signer, target).await {
+                    return Err(refusal);
+                }
+                return Err(self.unreachable(target, &error).into());
+            }
+        };
         if response.status().is_success() {
             return Ok(response);
         }
         Err(refused(signer, target, response).await)
+    }
+
+    /// Why a connection may have been cut during an upload. A store that refuses before it has read
+    /// the body hangs up, and then its answer is often lost on the way. A request without a body
+    /// gets an answer; what it says of the credentials and the bucket holds for the upload too.
+    async fn why_cut(&self, signer: &Signer, target: &Target) -> Option<Failure> {
+        let command = Command::ListObjectsV2 {
+            prefix: String::new(),
+            delimiter: None,
+            continuation_token: None,
+            start_after: None,
+            max_keys: Some(1),
+        };
+        let asking = async {
+            let signed = sign::command(signer, "/", command).await.ok()?;
+            self.client.request(signed.method, signed.url).headers(signed.headers).send().await.ok()
+        };
+        let response = tokio::time::timeout(self.config.first_byte_timeout, asking).await.ok()??;
+        if response.status().is_success() {
+            return None;
+        }
+        let failure = refused(signer, target, response).await;
+        let certain = match &failure.error {
+            Error::NoBucket { .. } => true,
+            // Whoever may not list may still be allowed to put.
+            Error::Denied { answer, .. } => answer.code != "AccessDenied" && !answer.code.is_empty(),
+            _ => false,
+        };
+        certain.then_some(failure)
     }
 
     /// Reads a body that may have at most `limit` bytes.
@@ -143,8 +146,8 @@ impl Transport {
             let limit = self.config.connect_timeout;
             return Error::Timeout { target, setting: "connect_timeout", limit, attempts: 1 };
         }
-        let mut reason = chain(error);
-        let handshake = error.is_connect() && is_bad_handshake(error);
+        let mut reason = client::chain(error);
+        let handshake = error.is_connect() && client::is_bad_handshake(error);
         if handshake && reason.contains("certificate") {
             reason.push_str("; set `ca_file` if the authority that signed it is your own");
         } else if handshake {
@@ -180,55 +183,5 @@ fn unsigned(target: &Target, error: S3Error) -> Error {
             reason: format!("cannot be renewed: {error}"),
         },
         error => Error::Invalid { target: Box::new(target.clone()), reason: error.to_string() },
-    }
-}
-
-/// The causes, without the sentences of the libraries in between that only say that there is one.
-fn chain(error: &reqwest::Error) -> String {
-    let mut reasons: Vec<String> = Vec::new();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let text = error.to_string();
-        let empty = text.starts_with("client error (") && error.source().is_some();
-        if !empty && reasons.last().is_none_or(|last| !last.contains(&text)) {
-            reasons.push(text);
-        }
-        cause = error.source();
-    }
-    if reasons.is_empty() { error.to_string() } else { reasons.join(": ") }
-}
-
-/// TLS reports what it does not accept as invalid data, wrapped any number of times.
-fn is_bad_handshake(error: &reqwest::Error) -> bool {
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let mut wrapped = error.downcast_ref::<io::Error>();
-        while let Some(error) = wrapped {
-            if error.kind() == io::ErrorKind::InvalidData {
-                return true;
-            }
-            wrapped = error.get_ref().and_then(|inner| inner.downcast_ref());
-        }
-        cause = error.source();
-    }
-    false
-}
-
-/// A store on this machine is reached without a proxy from the environment, and under any name below
-/// localhost (RFC 6761), which not every resolver knows.
-fn here(config: &Config, builder: ClientBuilder) -> ClientBuilder {
-    let Ok(url) = config.endpoint_url() else { return builder };
-    match url.host() {
-        Some(Host::Ipv4(address)) if address.is_loopback() => builder.no_proxy(),
-        Some(Host::Ipv6(address)) if address.is_loopback() => builder.no_proxy(),
-        Some(Host::Domain(name)) if name == "localhost" || name.ends_with(".localhost") => {
-            let bucket = format!("{}.{name}", config.bucket);
-            let name = if config.path_style { name } else { &bucket };
-            let builder = builder.no_proxy();
-            // Port 0 stands for the one of the URL.
-            let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-            if name == "localhost" { builder } else { builder.resolve(name, address) }
-        }
-        _ => builder,
     }
 }

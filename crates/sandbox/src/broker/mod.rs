@@ -71,7 +71,7 @@ impl Broker {
 
     /// Does it run, or has it been stopped?
     pub fn is_running(&self) -> bool {
-        self.running.is_some()
+        self.running.as_ref().is_some_and(|running| !running.task.is_finished())
     }
 
     /// Closes every connection (MQTT 5 clients are told why), writes what is to be kept, and

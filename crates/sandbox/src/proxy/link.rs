@@ -159,6 +159,9 @@ impl<'a> Direction<'a> {
 
 async fn write_when_due(to: &mut WriteHalf<'_>, next: Option<(Instant, &[u8])>) -> io::Result<usize> {
     let Some((due, bytes)) = next else { return Ok(0) };
-    sleep_until(due).await;
+    // timers count in milliseconds: even one that is due would cost the rest of the current one
+    if due > Instant::now() {
+        sleep_until(due).await;
+    }
     to.write(bytes).await
 }

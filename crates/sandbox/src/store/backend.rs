@@ -226,7 +226,7 @@ impl Backend {
     }
 
     fn object_path(&self, bucket: &str, key: &str) -> PathBuf {
-        let name = hex::encode(Sha256::digest(key));
+        let name = file_name(key);
         self.bucket_path(bucket).join("objects").join(&name[..2]).join(name)
     }
 
@@ -267,14 +267,16 @@ fn prepare(folder: &Path) -> io::Result<File> {
 fn read_all(buckets: &Path) -> io::Result<Index> {
     let mut index = Index::default();
     let mut found = Vec::new();
-    for bucket in fs::read_dir(buckets)? {
-        let bucket = bucket?;
-        let Ok(name) = bucket.file_name().into_string() else { continue };
-        index.add_bucket(&name, bucket.metadata()?.created().unwrap_or(SystemTime::UNIX_EPOCH));
-        for folder in fs::read_dir(bucket.path().join("objects"))? {
-            for file in fs::read_dir(folder?.path())? {
+    for (name, bucket) in subfolders(buckets)? {
+        let objects = bucket.join("objects");
+        // missing if the process died while it made the bucket
+        fs::create_dir_all(&objects)?;
+        let metadata = fs::metadata(&bucket)?;
+        index.add_bucket(&name, metadata.created().or_else(|_| metadata.modified())?);
+        for (_, folder) in subfolders(&objects)? {
+            for file in fs::read_dir(folder)? {
                 let path = file?.path();
-                match File::open(&path).and_then(|mut file| Meta::read(&mut file)) {
+                match read_object(&path) {
                     Ok(meta) => found.push((name.clone(), meta)),
                     Err(error) => {
                         tracing::warn!(path = %path.display(), %error, "leaving out a damaged object");
@@ -288,4 +290,28 @@ fn read_all(buckets: &Path) -> io::Result<Index> {
         index.insert(&bucket, meta);
     }
     Ok(index)
+}
+
+fn read_object(path: &Path) -> io::Result<Meta> {
+    let meta = Meta::read(&mut File::open(path)?)?;
+    if path.file_name().is_none_or(|name| *name != *file_name(&meta.key)) {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "it is not where its key belongs"));
+    }
+    Ok(meta)
+}
+
+/// Names and paths of the folders in a folder; what else lies there is nobody's business.
+fn subfolders(folder: &Path) -> io::Result<Vec<(String, PathBuf)>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if let (true, Ok(name)) = (entry.file_type()?.is_dir(), entry.file_name().into_string()) {
+            found.push((name, entry.path()));
+        }
+    }
+    Ok(found)
+}
+
+fn file_name(key: &str) -> String {
+    hex::encode(Sha256::digest(key))
 }

@@ -90,7 +90,7 @@ impl ObjectStore {
 
     /// Does it run, or has it been stopped?
     pub fn is_running(&self) -> bool {
-        self.running.is_some()
+        self.running.as_ref().is_some_and(|running| !running.task.is_finished())
     }
 
     /// Closes the port and every connection and returns when that is done. Running requests have a

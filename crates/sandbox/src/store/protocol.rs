@@ -61,8 +61,8 @@ impl Protocol {
             return Err(s3_error!(IncompleteBody));
         }
         if let Some(expected) = &input.content_md5 {
-            let expected = BASE64.decode(expected).map_err(|error| s3_error!(error, InvalidDigest))?;
-            if expected != upload.md5() {
+            let expected = BASE64.decode(expected).ok().and_then(|md5| <[u8; 16]>::try_from(md5).ok());
+            if expected.ok_or_else(|| s3_error!(InvalidDigest))? != upload.md5() {
                 return Err(s3_error!(BadDigest));
             }
         }

@@ -154,7 +154,7 @@ async fn a_digest_that_does_not_fit_is_refused() {
     };
     let wrong = put("1B2M2Y8AsgTpgAmY7PhCfg==").await;
     assert_eq!((wrong.status, wrong.text().contains("BadDigest")), (400, true), "{}", wrong.text());
-    let nonsense = put("nonsense").await;
+    let nonsense = put("no digest").await;
     assert_eq!(
         (nonsense.status, nonsense.text().contains("InvalidDigest")),
         (400, true),

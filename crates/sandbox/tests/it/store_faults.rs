@@ -1,7 +1,7 @@
 //! What must not happen to a store: torn uploads, keys that point elsewhere, folders left behind.
 
 use crate::s3_by_hand;
-use crate::store::{bucket, create, store};
+use crate::store::{self, create, status, store};
 use crate::{eventually, is_refused, soon};
 use iot_sandbox::{ObjectStore, StoreOptions};
 use s3::serde_types::ObjectIdentifier;
@@ -84,6 +84,11 @@ async fn a_restart_on_the_same_port_keeps_what_is_in_a_folder() {
     let damaged = dir.path().join("buckets/kept/objects/00");
     std::fs::create_dir_all(&damaged).unwrap();
     std::fs::write(damaged.join("0000"), b"torn").unwrap();
+    let objects = files(&dir.path().join("buckets/kept/objects"));
+    let misplaced = objects.iter().find(|path| !path.starts_with(&damaged)).unwrap();
+    std::fs::copy(misplaced, damaged.join("0001")).unwrap();
+    std::fs::write(dir.path().join("buckets/a-file"), b"").unwrap();
+    std::fs::create_dir(dir.path().join("buckets/half-made")).unwrap();
 
     store.stop().await;
     assert!(is_refused(addr).await);
@@ -94,6 +99,7 @@ async fn a_restart_on_the_same_port_keeps_what_is_in_a_folder() {
     assert_eq!(head.content_type.as_deref(), Some("text/plain"));
     assert_eq!(bucket.list(String::new(), None).await.unwrap()[0].contents.len(), 2);
     assert!(files(&dir.path().join("uploads")).is_empty());
+    store::bucket(&store, "half-made").put_object("key", b"x").await.unwrap();
 
     let error = ObjectStore::start(in_folder(dir.path())).await.unwrap_err().to_string();
     assert!(error.contains("another object store"), "{error}");
@@ -116,13 +122,8 @@ async fn a_stop_does_not_wait_for_idle_or_silent_connections() {
         assert!(matches!(read, Ok(0) | Err(_)));
     }
     store.restart().await.unwrap();
-    let (code, _) = crate::store::status(bucket.get_object("key").await);
+    let (code, _) = status(bucket.get_object("key").await);
     assert_eq!(code, 404, "what was in a temporary folder is gone");
-}
-
-/// The folders of stores without one of their own that belong to this process and are there now.
-fn temporary_folder(store: &ObjectStore) -> PathBuf {
-    store.folder().expect("it runs").to_owned()
 }
 
 #[tokio::test]
@@ -130,7 +131,7 @@ async fn a_temporary_folder_goes_with_the_store() {
     let mut stopped = store().await;
     let dropped = store().await;
     create(&dropped, "data").await.put_object("key", b"x").await.unwrap();
-    let folders = [&stopped, &dropped].map(temporary_folder);
+    let folders = [&stopped, &dropped].map(|store| store.folder().unwrap().to_owned());
     assert_ne!(folders[0], folders[1]);
     assert!(folders.iter().all(|folder| folder.is_dir()));
     stopped.stop().await;
@@ -150,5 +151,4 @@ async fn what_does_not_work_is_said() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let error = ObjectStore::start(in_folder(&file.path().join("x"))).await.unwrap_err().to_string();
     assert!(error.contains(&file.path().display().to_string()), "{error}");
-    let _ = bucket(&first, "unused");
 }

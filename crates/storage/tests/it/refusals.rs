@@ -2,7 +2,7 @@
 
 use iot_storage::{Config, Error, PutOptions, Store};
 
-use crate::script::{Reply, Script, answer, fine, listing, refusal};
+use crate::script::{Reply, Script, answer, fine, listing, refusal, refusing};
 use crate::support::{config, key, metrics};
 
 async fn scripted(replies: impl Into<Vec<Reply>>) -> (Script, Store) {
@@ -91,6 +91,32 @@ async fn a_head_is_refused_without_a_document() {
         assert_eq!(matches!(error, Error::Denied { .. }), !not_found, "{error}");
         assert_eq!((error.code(), error.request_id()), (None, Some("tx43")));
     }
+}
+
+/// A server that answers and hangs up in the middle of an upload: the client may see its answer, or
+/// no more than a connection that was reset.
+#[tokio::test]
+async fn an_upload_that_is_cut_by_a_refusal_is_refused() {
+    for (status, code) in [("403 Forbidden", "SignatureDoesNotMatch"), ("404 Not Found", "NoSuchBucket")] {
+        let (script, store) = scripted([Reply::Refuse(refusing(status, code)), refusal(status, code)]).await;
+        let large = vec![0; 4 << 20].into();
+        let error = store.put(&key("a"), large, &PutOptions::default()).await.unwrap_err();
+        assert!(matches!(error, Error::Denied { .. } | Error::NoBucket { .. }), "{error}");
+        assert_eq!(error.code(), Some(code));
+        assert!(error.to_string().starts_with("put \"a\""), "{error}");
+        let methods: Vec<_> = script.asked().iter().map(|asked| asked.method.clone()).collect();
+        assert!(methods == ["PUT"] || methods == ["PUT", "GET"], "{methods:?}");
+    }
+}
+
+/// Whoever may not list may still be allowed to put: that a listing is denied proves nothing.
+#[tokio::test]
+async fn an_upload_that_is_cut_for_another_reason_is_repeated() {
+    let (script, store) =
+        scripted([Reply::Refuse(String::new()), refusal("403 Forbidden", "AccessDenied"), fine("")]).await;
+    store.put(&key("a"), vec![0; 4 << 20].into(), &PutOptions::default()).await.unwrap();
+    let methods: Vec<_> = script.asked().iter().map(|asked| asked.method.clone()).collect();
+    assert_eq!(methods, ["PUT", "GET", "PUT"]);
 }
 
 #[tokio::test]

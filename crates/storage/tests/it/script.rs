@@ -23,6 +23,8 @@ pub enum Reply {
     Endless(String),
     /// Does not even read the request's body.
     Deaf,
+    /// Writes these bytes and closes the connection without reading the request's body.
+    Refuse(String),
 }
 
 /// One request as it arrived.
@@ -96,7 +98,7 @@ async fn serve(mut stream: TcpStream, replies: &[Reply], log: &Mutex<Log>) -> st
     loop {
         let Some((mut asked, length)) = head(&mut stream, &mut buffer).await? else { return Ok(()) };
         let next = replies[log.lock().unwrap().asked.len().min(replies.len() - 1)].clone();
-        if !matches!(next, Reply::Deaf) {
+        if !matches!(next, Reply::Deaf | Reply::Refuse(_)) {
             while buffer.len() < length {
                 if stream.read_buf(&mut buffer).await? == 0 {
                     return Ok(());
@@ -111,7 +113,7 @@ async fn serve(mut stream: TcpStream, replies: &[Reply], log: &Mutex<Log>) -> st
                 let text = say(&log.lock().unwrap().asked);
                 stream.write_all(text.as_bytes()).await?;
             }
-            Reply::Break(text) => return stream.write_all(text.as_bytes()).await,
+            Reply::Break(text) | Reply::Refuse(text) => return stream.write_all(text.as_bytes()).await,
             Reply::Stall(text) => {
                 stream.write_all(text.as_bytes()).await?;
                 return std::future::pending().await;
@@ -157,11 +159,15 @@ pub fn answer(status: &str, headers: &str, body: &str) -> String {
 
 /// A whole answer with S3's error document.
 pub fn refusal(status: &str, code: &str) -> Reply {
+    Reply::Say(refusing(status, code))
+}
+
+pub fn refusing(status: &str, code: &str) -> String {
     let document = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>{code}</Code>\
          <Message>because</Message><RequestId>tx42</RequestId></Error>"
     );
-    Reply::Say(answer(status, "content-type: application/xml\r\n", &document))
+    answer(status, "content-type: application/xml\r\n", &document)
 }
 
 /// A whole answer to a put or a get.

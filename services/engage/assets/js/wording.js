@@ -95,8 +95,10 @@ function extraNotes(device) {
   const found = [];
   if (device.problem !== null) found.push({ kind: "warning", icon: "failing", text: device.problem });
   if (device.clockOffsetSeconds !== null) {
-    const direction = device.clockOffsetSeconds < 0 ? "behind" : "ahead";
-    const text = `The camera's clock is ${duration(Math.abs(device.clockOffsetSeconds))} ${direction}`;
+    const apart = duration(Math.abs(device.clockOffsetSeconds));
+    // a picture that waited looks the same as a clock that is behind
+    const behind = `The camera's clock is ${apart} behind, or its picture waited that long`;
+    const text = device.clockOffsetSeconds < 0 ? behind : `The camera's clock is ${apart} ahead`;
     found.push({ kind: "warning", icon: "clock", text });
   }
   if (device.gatewayAheadSeconds !== null) {

@@ -1,4 +1,5 @@
 //! Engage as a black box: real MQTT, a real S3 server, HTTP and WebSocket over TCP.
+#![allow(clippy::unwrap_used, reason = "tests stop at the first surprise")]
 
 mod messages;
 mod pictures;

@@ -5,7 +5,7 @@ use people_counter_events::{DeviceState, Order, Rejected, ServiceState, Topics, 
 
 use super::work;
 use super::worker::Worker;
-use crate::ledger::{Change, Instant, Seen, Verdict};
+use crate::ledger::{Change, Doubt, Instant, Seen, Verdict};
 
 impl Worker {
     /// The device's own status: told from another connection, or from another process.
@@ -92,8 +92,9 @@ impl Worker {
         };
         match self.nodes.saw(now, &instance, online) {
             Change::None => {}
-            // what it held when it went, or what nobody took before it came
-            Change::First | Change::Gone => self.ledger.hurry(now),
+            // nobody took what was announced before it came
+            Change::First => self.ledger.hurry(now, Doubt::Lost),
+            Change::Gone => self.ledger.hurry(now, Doubt::Perhaps),
         }
     }
 

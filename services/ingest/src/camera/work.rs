@@ -86,7 +86,8 @@ pub struct Pace {
     status_at: Instant,
     prune_pause: Duration,
     prune_not_before: Instant,
-    uploads_since_prune: u64,
+    /// Something came into the store or need not be protected any longer.
+    prune_is_due: bool,
 }
 
 impl Pace {
@@ -96,8 +97,15 @@ impl Pace {
             status_at: Instant::ZERO,
             prune_pause: retention::pause(config.interval, config.keep),
             prune_not_before: Instant::ZERO,
-            uploads_since_prune: 0,
+            prune_is_due: false,
         }
+    }
+}
+
+impl Pace {
+    /// A frame has ended, so its picture is no longer protected.
+    pub fn frame_ended(&mut self) {
+        self.prune_is_due = true;
     }
 }
 
@@ -217,14 +225,14 @@ impl Worker {
     }
 
     fn prune_is_due(&self) -> bool {
-        self.pace.uploads_since_prune > 0 && self.work.prune.is_idle()
+        self.pace.prune_is_due && self.work.prune.is_idle()
     }
 
     fn start_prune(&mut self, now: Instant) {
         let protected: HashSet<FrameID> =
             self.ledger.frames().map(|frame| frame.id).chain(self.counts.frame()).collect();
         let (store, device, keep) = (self.around.store.clone(), self.config.device.clone(), self.config.keep);
-        self.pace.uploads_since_prune = 0;
+        self.pace.prune_is_due = false;
         self.pace.prune_not_before = now + self.pace.prune_pause;
         self.work.prune.start(async move { retention::prune(&store, &device, keep, &protected).await });
     }
@@ -244,7 +252,7 @@ impl Worker {
             Done::Prune(Ok(objects)) => self.metrics.pruned(objects),
             Done::Prune(Err(error)) => {
                 tracing::warn!(device = %self.config.device, "old pictures stay in the store: {error}");
-                self.pace.uploads_since_prune += 1;
+                self.pace.prune_is_due = true;
                 self.pace.prune_not_before = now + self.pace.prune_pause.max(PRUNE_RETRY);
             }
         }
@@ -254,7 +262,7 @@ impl Worker {
         let outcome = match result {
             Ok(took) => {
                 self.metrics.uploaded(took.as_secs_f64());
-                self.pace.uploads_since_prune += 1;
+                self.pace.prune_is_due = true;
                 if let Some(frame) = self.ledger.frame_mut(sequence) {
                     frame.jpeg = None;
                 }

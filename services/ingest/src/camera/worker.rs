@@ -155,6 +155,7 @@ impl Worker {
     fn settle(&mut self) {
         let settled: Vec<_> = self.ledger.take_settled().collect();
         for frame in settled {
+            self.pace.frame_ended();
             match frame.outcome {
                 Outcome::Analysed => self.metrics.settled("analysed", 1),
                 Outcome::Failed(_) => self.metrics.settled("failed", 1),

@@ -106,24 +106,22 @@ impl Source {
                 ensure!(!path.as_os_str().is_empty(), "path is empty");
             }
             Self::Usb { device } => bail!(
-                "this build reads no USB cameras such as {}: it lacks the cargo feature `camera`, which needs Debian's package libclang-dev to build",
+                "this version has no USB source yet (the cargo feature `camera`, with Debian's libclang-dev): let ffmpeg (Debian's package ffmpeg) write pictures into a folder, `ffmpeg -f v4l2 -i {} -vf fps=1 FOLDER/%08d.jpg`, and give that folder",
                 device.display()
             ),
-            Self::Rtsp { url } => {
-                bail!(
-                    "this build reads no RTSP cameras such as {}: it lacks the cargo feature `rtsp`",
-                    host(url)
-                )
-            }
-            Self::Http { url } => {
-                bail!(
-                    "this build reads no HTTP cameras such as {}: it lacks the cargo feature `http`",
-                    host(url)
-                )
-            }
+            Self::Rtsp { url } => bail!("this version has no RTSP source yet: {}", by_ffmpeg(url)),
+            Self::Http { url } => bail!("this version has no HTTP source yet: {}", by_ffmpeg(url)),
         }
         Ok(())
     }
+}
+
+/// How to get pictures from a network camera meanwhile.
+fn by_ffmpeg(url: &str) -> String {
+    format!(
+        "let ffmpeg (Debian's package ffmpeg) write pictures into a folder, `ffmpeg -i {} -vf fps=1 FOLDER/%08d.jpg`, and give that folder",
+        host(url)
+    )
 }
 
 /// The address without user and password.
@@ -181,8 +179,8 @@ mod tests {
             ("/nowhere/at/all", "there is no folder or video file"),
             ("ftp://host/", "cannot be ftp://"),
             ("rtsp://user:hunter2@host:554/live", "rtsp://host:554"),
-            ("HTTP://host/snapshot.jpg", "feature `http`"),
-            ("/dev/video0", "feature `camera`"),
+            ("HTTP://host/snapshot.jpg", "no HTTP source yet"),
+            ("/dev/video0", "the cargo feature `camera`"),
         ] {
             let problem = parse_source(text).unwrap_err().to_string();
             assert!(problem.contains(words), "{problem}");

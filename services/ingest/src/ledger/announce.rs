@@ -6,8 +6,17 @@ use people_counter_events::{Delivery, FailureReason, Order};
 
 use super::{Instant, Ledger, Outcome, Sequence, Stage, doubled};
 
-/// An announcement that is younger than this is not hurried: its result may be on its way.
-const HURRY_AFTER: Duration = Duration::from_secs(1);
+/// How likely it is that an announcement is lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Doubt {
+    /// Nobody had it, or whoever had it is gone: made again before anything newer, so that order is kept.
+    Lost,
+    /// One of several nodes is gone: made again unless it is so young that its result may be on its way.
+    Perhaps,
+}
+
+/// Age of an announcement that [`Doubt::Perhaps`] concerns.
+const DOUBTFUL_AFTER: Duration = Duration::from_secs(1);
 
 /// What is known of a frame's announcements.
 #[derive(Debug, Clone, Default)]
@@ -78,7 +87,7 @@ impl<F> Ledger<F> {
         let came_back = online && !self.online;
         self.online = online;
         if came_back {
-            self.hurry(now);
+            self.hurry(now, Doubt::Lost);
             if let (Delivery::Latest, Some(&newest)) = (self.rules.delivery, self.entries.keys().next_back())
             {
                 // stored before the outage: the newer one goes out instead
@@ -92,12 +101,16 @@ impl<F> Ledger<F> {
         self.node_online = online;
     }
 
-    /// Announces what is unsettled anew at once: those who had it may be gone.
-    pub fn hurry(&mut self, now: Instant) {
+    /// Announces what is unsettled again without waiting for its time, and begins with fresh patience.
+    pub fn hurry(&mut self, now: Instant, doubt: Doubt) {
         for entry in self.entries.values_mut() {
             if let Stage::Announced(announced) = &mut entry.stage {
+                let at = match doubt {
+                    Doubt::Lost => now,
+                    Doubt::Perhaps => now.max(announced.last + DOUBTFUL_AFTER),
+                };
                 announced.doublings = 0;
-                announced.due = announced.due.min(now.max(announced.last + HURRY_AFTER));
+                announced.due = announced.due.min(at);
             }
         }
         self.doublings = 0;

@@ -31,7 +31,7 @@ use std::time::Duration;
 
 use people_counter_events::{Delivery, FailureReason};
 
-pub use announce::{Announcement, Confirmed, Verdict};
+pub use announce::{Announcement, Confirmed, Doubt, Verdict};
 pub use boot::Boot;
 pub use newest::{Newest, Seen};
 pub use nodes::{Change, Nodes};

@@ -262,7 +262,7 @@ fn latest_holds_the_window_and_then_sends_the_newest_picture() {
     assert_eq!(work(&mut ledger, ms(2_999)), []);
     assert_eq!(work(&mut ledger, ms(3_000)), [(20, 1)]);
     ledger.set_node_online(true);
-    ledger.hurry(ms(4_500));
+    ledger.hurry(ms(4_500), Doubt::Lost);
     assert_eq!(work(&mut ledger, ms(4_500)), [(20, 1)]);
     assert_eq!(work(&mut ledger, ms(5_500)), [(20, 2)]);
 }
@@ -302,9 +302,23 @@ fn after_an_outage_every_announces_all_that_is_unsettled_again() {
     work(&mut ledger, ms(0));
     ledger.set_online(ms(100), false);
     ledger.set_online(ms(200), true);
-    assert_eq!(work(&mut ledger, ms(200)), [], "results may still be on their way");
-    assert_eq!(ledger.wake(ms(200)), Some(ms(1_000)));
-    assert_eq!(work(&mut ledger, ms(1_000)), [(1, 2), (2, 2), (3, 2), (4, 2)]);
+    let again = [(1, 2), (2, 2), (3, 2), (4, 2)];
+    assert_eq!(work(&mut ledger, ms(200)), again, "before anything newer");
+}
+
+#[test]
+fn when_a_node_goes_only_what_is_not_quite_young_is_announced_again() {
+    let mut ledger = ledger(Delivery::Every);
+    ledger.rules.patience = ms(60_000);
+    ledger.rules.patience_max = ms(60_000);
+    capture(&mut ledger, 10);
+    work(&mut ledger, ms(0));
+    capture(&mut ledger, 10);
+    work(&mut ledger, ms(900));
+    ledger.hurry(ms(1_500), Doubt::Perhaps);
+    assert_eq!(work(&mut ledger, ms(1_500)), [(1, 2)]);
+    assert_eq!(ledger.wake(ms(1_500)), Some(ms(1_900)));
+    assert_eq!(work(&mut ledger, ms(1_900)), [(2, 2)]);
 }
 
 #[test]

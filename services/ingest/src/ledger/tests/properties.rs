@@ -18,7 +18,7 @@ enum Step {
     Answer(usize, bool),
     Broker(bool),
     Node(bool),
-    Hurry,
+    Hurry(Doubt),
     Wait(u64),
 }
 
@@ -38,7 +38,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         4 => (any::<usize>(), any::<bool>()).prop_map(|(which, good)| Step::Answer(which, good)),
         1 => any::<bool>().prop_map(Step::Broker),
         1 => any::<bool>().prop_map(Step::Node),
-        1 => Just(Step::Hurry),
+        1 => prop_oneof![Just(Doubt::Lost), Just(Doubt::Perhaps)].prop_map(Step::Hurry),
         3 => (0u64..3_000).prop_map(Step::Wait),
     ];
     prop::collection::vec(step, 0..300)
@@ -113,7 +113,7 @@ impl World {
                 self.node = online;
                 self.ledger.set_node_online(online);
             }
-            Step::Hurry => self.ledger.hurry(self.now),
+            Step::Hurry(doubt) => self.ledger.hurry(self.now, doubt),
             Step::Wait(milliseconds) => self.now += ms(milliseconds),
         }
         self.check()
