@@ -9,7 +9,7 @@ use object_detector::BoundingBox;
 /// Boxes grow by this share of their size on each side, since a box seldom holds all of a person.
 const MARGIN: f32 = 0.15;
 /// A box is cut into at most this many cells a side, each filled with its mean colour.
-const CELLS: u32 = 6;
+const CELLS: u32 = 4;
 
 /// Replaces the pixels of each box, enlarged, by a few flat cells.
 pub(crate) fn blur_boxes(picture: &mut RgbImage, boxes: &[BoundingBox]) {

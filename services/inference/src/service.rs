@@ -24,6 +24,9 @@ use crate::{detect_command, intake};
 
 /// How long the goodbye may take.
 const GOODBYE: Duration = Duration::from_secs(2);
+/// Fewest frames taken ahead, the window that brokers have by default: with a few only, mosquitto 2.0.11 was seen
+/// to stop delivering.
+const LEAST_AHEAD: usize = 20;
 /// How often the store is asked how it is.
 const PROBE_EVERY: Duration = Duration::from_secs(15);
 
@@ -76,7 +79,8 @@ impl iot_chassis::Service for Service {
         let node = Node::new(&topics, &name, identity.clone(), metrics.clone())?;
         let mut mqtt = config.mqtt.clone();
         // what a node holds is lost with it for a while, so it takes only what it will soon work on
-        mqtt.receive_maximum = mqtt.receive_maximum.min((4 * threads).try_into().unwrap_or(u16::MAX));
+        let few = (4 * threads).max(LEAST_AHEAD).try_into().unwrap_or(u16::MAX);
+        mqtt.receive_maximum = mqtt.receive_maximum.min(few);
         let mut options = Options::new(mqtt, format!("people-counter-inference-{name}")).context("mqtt")?;
         options.metrics(mqtt_metrics);
         options.presence(node.clone());

@@ -27,7 +27,14 @@ impl AnyBroker {
         vec![Self::embedded().await, Self::mosquitto("").await]
     }
 
+    /// In memory.
     pub async fn embedded() -> Self {
+        let broker = Broker::start(BrokerOptions::default()).await.unwrap();
+        Self::Embedded(Box::new(broker), tempfile::tempdir().unwrap())
+    }
+
+    /// With data that survives a restart.
+    pub async fn durable() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut options = BrokerOptions::default();
         options.dir = Some(folder.path().into());

@@ -98,23 +98,21 @@ async fn each_inbox_gets_what_its_filter_asks_for() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_broker_holds_back_what_is_not_acknowledged() {
-    for broker in AnyBroker::all().await {
-        println!("against {}", broker.name());
-        let mut small = config(broker.addr());
-        small.receive_maximum = 3;
-        let (_reader, mut inbox) = subscriber(small, "reader", "flood/#").await;
-        let writer = publisher(config(broker.addr()), "writer").await;
-        for number in 0..100 {
-            writer.publish(Message::new("flood/x", number.to_string())).await.unwrap();
-        }
-        let mut held = vec![next(&mut inbox).await, next(&mut inbox).await, next(&mut inbox).await];
-        let more = tokio::time::timeout(Duration::from_millis(300), inbox.recv()).await;
-        assert!(more.is_err(), "a fourth came unacknowledged ({})", broker.name());
-        for number in 0..100 {
-            let delivery = if held.is_empty() { next(&mut inbox).await } else { held.remove(0) };
-            assert_eq!(delivery.payload(), number.to_string().as_bytes());
-            delivery.ack();
-        }
+    let broker = AnyBroker::embedded().await;
+    let mut small = config(broker.addr());
+    small.receive_maximum = 3;
+    let (_reader, mut inbox) = subscriber(small, "reader", "flood/#").await;
+    let writer = publisher(config(broker.addr()), "writer").await;
+    for number in 0..100 {
+        writer.publish(Message::new("flood/x", number.to_string())).await.unwrap();
+    }
+    let mut held = vec![next(&mut inbox).await, next(&mut inbox).await, next(&mut inbox).await];
+    let more = tokio::time::timeout(Duration::from_millis(300), inbox.recv()).await;
+    assert!(more.is_err(), "a fourth came unacknowledged ({})", broker.name());
+    for number in 0..100 {
+        let delivery = if held.is_empty() { next(&mut inbox).await } else { held.remove(0) };
+        assert_eq!(delivery.payload(), number.to_string().as_bytes());
+        delivery.ack();
     }
 }
 
@@ -179,26 +177,24 @@ async fn closing_flushes_what_waits() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_thousand_retained_messages_arrive_whole() {
-    for broker in AnyBroker::all().await {
-        println!("against {}", broker.name());
-        let mut wide = config(broker.addr());
-        wide.window = 500;
-        wide.outbox = 10_000;
-        let writer = publisher(wide, "writer").await;
-        let mut waiting = tokio::task::JoinSet::new();
-        for number in 0..10_000 {
-            let writer = writer.clone();
-            let message = Message::new(format!("many/{number}"), "x").retained();
-            waiting.spawn(async move { writer.publish(message).await });
-        }
-        assert!(waiting.join_all().await.iter().all(Result::is_ok));
-        let (_reader, mut inbox) = subscriber(config(broker.addr()), "reader", "many/+").await;
-        let mut seen = std::collections::HashSet::new();
-        while seen.len() < 10_000 {
-            let delivery = next(&mut inbox).await;
-            seen.insert(delivery.topic().to_owned());
-            delivery.ack();
-        }
+    let broker = AnyBroker::embedded().await;
+    let mut wide = config(broker.addr());
+    wide.window = 500;
+    wide.outbox = 10_000;
+    let writer = publisher(wide, "writer").await;
+    let mut waiting = tokio::task::JoinSet::new();
+    for number in 0..10_000 {
+        let writer = writer.clone();
+        let message = Message::new(format!("many/{number}"), "x").retained();
+        waiting.spawn(async move { writer.publish(message).await });
+    }
+    assert!(waiting.join_all().await.iter().all(Result::is_ok));
+    let (_reader, mut inbox) = subscriber(config(broker.addr()), "reader", "many/+").await;
+    let mut seen = std::collections::HashSet::new();
+    while seen.len() < 10_000 {
+        let delivery = next(&mut inbox).await;
+        seen.insert(delivery.topic().to_owned());
+        delivery.ack();
     }
 }
 

@@ -95,7 +95,7 @@ impl S3 for Protocol {
         let name = request.input.bucket;
         let location = Some(format!("/{name}"));
         self.backend(move |backend| backend.create_bucket(&name)).await?;
-        Ok(S3Response::new(CreateBucketOutput { location, ..Default::default() }))
+        Ok(S3Response::new(CreateBucketOutput { location }))
     }
 
     async fn delete_bucket(

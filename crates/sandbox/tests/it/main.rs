@@ -1,4 +1,5 @@
 //! The sandbox from outside: MQTT by `rumqttc`, S3 by `rust-s3` and by hand, faults over plain TCP.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod broker;
 mod mqtt;

@@ -19,6 +19,8 @@ fn head_of_another_put(_: &[Asked]) -> String {
 async fn put_whose_first_answer_is_lost(head: fn(&[Asked]) -> String) -> (Script, Result<String, Error>) {
     let script = Script::start([
         Reply::Break(String::new()),
+        // a cut upload is followed by the question why; here nobody knows
+        refusal("503 Slow Down", "SlowDown"),
         refusal("412 Precondition Failed", "PreconditionFailed"),
         Reply::Think(head),
     ])
@@ -34,11 +36,11 @@ async fn our_own_earlier_attempt_is_a_success() {
     let (script, put) = put_whose_first_answer_is_lost(head_of_the_first_put).await;
     assert_eq!(put.unwrap(), "e7");
     let asked = script.asked();
-    assert_eq!(asked.iter().map(|a| a.method.as_str()).collect::<Vec<_>>(), ["PUT", "PUT", "HEAD"]);
-    assert!(asked[..2].iter().all(|put| put.headers["if-none-match"] == "*"));
+    assert_eq!(asked.iter().map(|a| a.method.as_str()).collect::<Vec<_>>(), ["PUT", "GET", "PUT", "HEAD"]);
+    assert!([&asked[0], &asked[2]].iter().all(|put| put.headers["if-none-match"] == "*"));
     assert_eq!(
         asked[0].headers["x-amz-meta-iot-storage-put"],
-        asked[1].headers["x-amz-meta-iot-storage-put"]
+        asked[2].headers["x-amz-meta-iot-storage-put"]
     );
 }
 
@@ -46,7 +48,7 @@ async fn our_own_earlier_attempt_is_a_success() {
 async fn somebody_elses_object_is_not() {
     let (script, put) = put_whose_first_answer_is_lost(head_of_another_put).await;
     assert!(matches!(put, Err(Error::Exists { .. })), "{put:?}");
-    assert_eq!(script.asked().len(), 3);
+    assert_eq!(script.asked().len(), 4);
 }
 
 #[tokio::test]
