@@ -11,7 +11,9 @@ use std::time::{Duration, Instant};
 pub fn binary(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("the test has a path");
     let folder = test.parent().and_then(Path::parent).expect("target/release/deps/test");
-    let path = folder.join(name);
+    // beside a binary such as the benchmark, or one folder up from a test
+    let beside = test.with_file_name(name);
+    let path = if beside.exists() { beside } else { folder.join(name) };
     assert!(path.exists(), "{} is missing: cargo build --release --workspace --bins", path.display());
     path
 }
@@ -104,6 +106,7 @@ impl Process {
     }
 }
 
+#[expect(clippy::print_stdout, reason = "shown with the failed test")]
 impl Drop for Process {
     fn drop(&mut self) {
         drop(self.child.kill());

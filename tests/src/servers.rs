@@ -38,8 +38,7 @@ impl Servers {
     /// When they cannot be started.
     pub async fn embedded() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let mut options = BrokerOptions::default();
-        options.dir = Some(folder.path().into());
+        let options = BrokerOptions { dir: Some(folder.path().into()), ..BrokerOptions::default() };
         let broker = Broker::start(options).await.expect("the embedded broker starts");
         let store = ObjectStore::start(StoreOptions::default()).await.expect("the embedded store starts");
         Self::Embedded { broker: Box::new(broker), store: Box::new(store), folder }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::{Actor, ActorContext, AsyncContext, StreamHandler};
+use actix_web::http::StatusCode;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use actix_web_actors::ws::{self, CloseCode, CloseReason, WebsocketContext};
@@ -93,7 +94,11 @@ pub async fn open(request: HttpRequest, payload: Payload, app: Data<App>) -> act
         feed: Arc::clone(&app.feed),
         _place: place,
     };
-    ws::WsResponseBuilder::new(session, &request, payload).frame_size(MAX_FRAME).start()
+    let opened = ws::WsResponseBuilder::new(session, &request, payload).frame_size(MAX_FRAME).start();
+    opened.map_err(|error| {
+        let detail = format!("this is a WebSocket, and the request does not open one: {error}");
+        Problem::new(StatusCode::UPGRADE_REQUIRED, "websocket", detail).into()
+    })
 }
 
 impl Actor for Session {

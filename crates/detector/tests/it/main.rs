@@ -1,4 +1,5 @@
 //! The crate through its public face, with the models and sample pictures of this repository
+#![allow(clippy::unwrap_used, reason = "it stops at the first surprise")]
 
 mod golden;
 mod loading;

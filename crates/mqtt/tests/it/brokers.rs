@@ -36,8 +36,7 @@ impl AnyBroker {
     /// With data that survives a restart.
     pub async fn durable() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mut options = BrokerOptions::default();
-        options.dir = Some(folder.path().into());
+        let options = BrokerOptions { dir: Some(folder.path().into()), ..BrokerOptions::default() };
         Self::Embedded(Box::new(Broker::start(options).await.unwrap()), folder)
     }
 

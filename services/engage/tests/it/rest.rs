@@ -42,6 +42,7 @@ async fn errors_are_problem_details() {
         ("/api/v1/devices/a%20b", 400, "bad-request"),
         ("/api/v1/devices/%3Cscript%3E", 400, "bad-request"),
         ("/api/v1/devices/cam-1/image?frame=7", 400, "bad-request"),
+        ("/api/v1/stream", 426, "websocket"),
         ("/api/v1/nothing", 404, "not-found"),
         ("/../../etc/passwd", 404, "not-found"),
     ] {
