@@ -125,8 +125,8 @@ async fn without_a_broker_publishers_wait_their_time_and_memory_is_bounded() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn wrong_credentials_say_so_and_do_not_spin() {
-    let mut options = BrokerOptions::default();
-    options.users = vec![User::new("t-7", "right").publish("own/%u/#").subscribe("own/%u/#")];
+    let users = vec![User::new("t-7", "right").publish("own/%u/#").subscribe("own/%u/#")];
+    let options = BrokerOptions { users, ..BrokerOptions::default() };
     let broker = Broker::start(options).await.unwrap();
     let wrong =
         Config { username: Some("t-7".into()), password: Some("wrong".into()), ..config(broker.addr()) };
