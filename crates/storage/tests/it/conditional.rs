@@ -2,7 +2,7 @@
 
 use iot_storage::{Error, PutOptions, Store};
 
-use crate::script::{Asked, Reply, Script, answer, listing, refusal};
+use crate::script::{Asked, Reply, Script, answer, refusal};
 use crate::support::{config, key};
 
 const MARK: &str = "x-amz-meta-iot-storage-put";
