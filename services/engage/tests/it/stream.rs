@@ -159,7 +159,7 @@ async fn a_viewer_that_stops_reading_costs_its_own_connection_only() {
         stage.status(&status).await;
     }
     let mut config = stage.config();
-    (config.live.ack_timeout, config.live.heartbeat) = (Duration::from_secs(6), Duration::from_millis(500));
+    (config.live.ack_timeout, config.live.heartbeat) = (Duration::from_secs(15), Duration::from_millis(500));
     let engage = stage.engage_with(config).await;
     let mut victims = Vec::new();
     for _ in 0..5 {
