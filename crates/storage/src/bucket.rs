@@ -9,7 +9,7 @@ use crate::{Error, Operation, Store};
 
 impl Store {
     /// Checks that the bucket answers: lists one key. Cheap enough for a health check each few
-    /// seconds.
+    /// seconds. Needs the permission to list.
     ///
     /// # Errors
     /// [`Error::NoBucket`], and what all operations can fail with, see [`put`](Self::put).

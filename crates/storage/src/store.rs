@@ -152,8 +152,8 @@ impl Store {
     /// reading, and reading stops as soon as the limit is passed.
     ///
     /// # Errors
-    /// [`Error::NotFound`], [`Error::TooLarge`], and what all operations can fail with, see
-    /// [`put`](Self::put).
+    /// [`Error::NotFound`] (AWS answers [`Error::Denied`] instead to those who may not list),
+    /// [`Error::TooLarge`], and what all operations can fail with, see [`put`](Self::put).
     pub async fn get(&self, key: &Key, limit: u64) -> Result<Object, Error> {
         let target = self.target(Operation::Get, Some(key.as_str()));
         let limit = limit.min(self.config().max_object_bytes);

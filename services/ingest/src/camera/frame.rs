@@ -87,3 +87,14 @@ pub async fn upload(store: &Store, key: &Key, jpeg: Bytes) -> Result<(), Error> 
 pub fn is_refusal(error: &Error) -> bool {
     matches!(error, Error::TooLarge { .. } | Error::Invalid { .. }) || error.code() == Some("EntityTooLarge")
 }
+
+/// What is wrong with the store, in words for everybody who sees the device: addresses and keys are for the log.
+pub fn complaint(error: &Error) -> &'static str {
+    match error {
+        Error::Unavailable { .. } => "the store is not available",
+        Error::Timeout { .. } => "the store does not answer in time",
+        Error::Denied { .. } | Error::Credentials { .. } => "the store refuses the credentials",
+        Error::NoBucket { .. } => "the bucket is missing",
+        _ => "the store does not take them",
+    }
+}

@@ -1,7 +1,7 @@
 //! [`Camera`]: one device, from its source to the results of its frames.
 //!
 //! Everything happens in one task that never waits for one thing alone: what takes long (an upload, an
-//! announcement, a deletion) is a [`Job`] beside the others, and the [`Ledger`] says what to start next.
+//! announcement, a deletion) is a [`job::Job`] beside the others, and the [`Ledger`] says what to start next.
 
 mod board;
 mod frame;
@@ -33,11 +33,8 @@ use worker::{Event, Problems, Worker};
 const RETRY: Duration = Duration::from_millis(500);
 const RETRY_MAX: Duration = Duration::from_secs(30);
 
-/// Part of the grace period that is kept for saying goodbye.
+/// Part of the grace period that is kept for saying goodbye and for the source to end.
 const GOODBYE: Duration = Duration::from_secs(1);
-
-/// How long a source may take to end.
-const SOURCE_END: Duration = Duration::from_secs(2);
 
 /// What a camera shares with the others of its service.
 #[derive(Clone)]
@@ -172,14 +169,20 @@ impl Camera {
             worker.handle(event)?;
         }
         source_stop.cancel();
-        worker.leave().await;
-        if !source_ended {
-            match timeout(SOURCE_END, &mut source).await {
-                Ok(ended) => ended.context("the source broke off")?,
-                Err(_elapsed) => source.abort(),
+        let end_of_source = async {
+            if source_ended {
+                return Ok(());
             }
-        }
-        Ok(())
+            match timeout(GOODBYE, &mut source).await {
+                Ok(ended) => ended.context("the source broke off"),
+                Err(_elapsed) => {
+                    source.abort();
+                    Ok(())
+                }
+            }
+        };
+        let ((), ended) = tokio::join!(worker.leave(), end_of_source);
+        ended
     }
 }
 

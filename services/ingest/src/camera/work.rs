@@ -280,7 +280,8 @@ impl Worker {
                 self.metrics.upload_failed();
                 tracing::warn!(device = %self.config.device, sequence, "upload failed and is tried again: {error}");
                 self.around.store_health.set(Err(error.to_string()));
-                self.problems.store = Some(format!("pictures cannot be stored: {error}"));
+                self.problems.store =
+                    Some(format!("pictures cannot be stored: {}", frame::complaint(&error)));
                 Uploaded::Failed
             }
         };
@@ -296,7 +297,8 @@ impl Worker {
             }
             Err(error) => {
                 tracing::warn!(device = %self.config.device, sequence, "announcement failed and is made again: {error}");
-                self.problems.broker = Some(format!("pictures cannot be announced: {error}"));
+                self.problems.broker =
+                    Some("pictures cannot be announced: the broker does not take them".into());
                 Confirmed::No
             }
         };

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use anyhow::anyhow;
 use iot_chassis::Check;
+use iot_mqtt::PublishError;
 use people_counter_events::{Delivery, DeviceState};
+use tokio::time::timeout;
 
 use super::board::Board;
 use super::frame::Frame;
@@ -148,7 +150,14 @@ impl Worker {
             let bytes = frame.bytes();
             self.ledger.capture(frame, bytes);
         }
-        self.problems.source = news.problem;
+        if self.problems.source != news.problem {
+            let device = &self.config.device;
+            match &news.problem {
+                Some(problem) => tracing::warn!(%device, "{problem}"),
+                None => tracing::info!(%device, "pictures come again"),
+            }
+            self.problems.source = news.problem;
+        }
     }
 
     /// Counts the frames that have ended.
@@ -186,12 +195,20 @@ impl Worker {
         self.ledger.stop();
         self.settle();
         self.board.change(|status| status.spool_depth = 0);
-        if self.link.is_ready() {
-            let goodbye = self.board.message(DeviceState::Offline, self.link.connection());
-            if let Err(error) = self.link.client.publish(goodbye.timeout(GOODBYE)).await {
-                tracing::warn!(device = %self.config.device, "could not say goodbye: {error}");
+        let client = self.link.client.clone();
+        let goodbye = async {
+            if self.link.is_ready() {
+                let offline = self.board.message(DeviceState::Offline, self.link.connection());
+                client.publish(offline).await?;
             }
+            client.close(GOODBYE).await;
+            Ok::<_, PublishError>(())
+        };
+        let device = &self.config.device;
+        match timeout(GOODBYE, goodbye).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%device, "could not say goodbye: {error}"),
+            Err(_elapsed) => tracing::warn!(%device, "the broker did not take the goodbye in time"),
         }
-        self.link.client.close(GOODBYE).await;
     }
 }

@@ -142,12 +142,7 @@ impl<F> Ledger<F> {
             due: now + expires,
         });
         self.last_announced = self.last_announced.max(sequence);
-        Some(Announcement {
-            sequence,
-            order: Order::new(boot_id, sequence),
-            attempt: attempt.max(1),
-            expires,
-        })
+        Some(Announcement { sequence, order: Order::new(boot_id, sequence), attempt, expires })
     }
 
     /// What the broker said to the announcement of a frame. One that was not confirmed may have arrived all

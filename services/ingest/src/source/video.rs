@@ -97,7 +97,9 @@ impl Video {
                 wait = RESTART;
             }
             tracing::warn!("playing {path} broke off: {problem}; starting again in {wait:?}");
-            feed.problem(Some(format!("playing {path} broke off: {problem}")));
+            // everybody who sees the device sees this: where the file lies is for the log
+            let problem = problem.replace(&path.to_string(), "the file");
+            feed.problem(Some(format!("playing the video broke off: {problem}")));
             if stop.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
                 return;
             }

@@ -34,7 +34,7 @@ async fn frames_come_in_order_after_their_pictures() {
         node.answer(&frame).await;
     }
     eventually("all are settled", || ingest.settled("analysed") == 8).await;
-    ingest.assert_nothing_lost();
+    ingest.assert_nothing_lost().await;
     assert!(ingest.telemetry.health.ready().is_ok());
 
     let status = eventually_some("the status of an ended source", async || {
@@ -53,11 +53,7 @@ async fn without_a_node_the_window_holds_and_the_newest_picture_waits() {
     let world = World::start().await;
     world.pictures(3);
     let mut listener = Node::hidden(&world).await;
-    let ingest = Ingest::start(world.config(|config, _| {
-        config.results =
-            Results { patience: Duration::from_secs(600), patience_max: Duration::from_secs(600) };
-    }))
-    .await;
+    let ingest = Ingest::start(world.config(|_, _| {})).await;
     let mut sequences = Vec::new();
     for _ in 0..4 {
         sequences.push(listener.next().await.sequence);
@@ -76,7 +72,7 @@ async fn without_a_node_the_window_holds_and_the_newest_picture_waits() {
     assert_eq!(frame.attempt, 1);
     node.answer(&frame).await;
     eventually("it is settled", || ingest.settled("analysed") == 1).await;
-    ingest.assert_nothing_lost();
+    ingest.assert_nothing_lost().await;
     ingest.stop().await;
 }
 
@@ -120,7 +116,7 @@ async fn a_frame_without_a_result_is_announced_again_and_counted_while_a_node_is
     };
     node.fail(&second).await;
     eventually("both are settled", || (ingest.settled("analysed"), ingest.settled("failed")) == (1, 1)).await;
-    ingest.assert_nothing_lost();
+    ingest.assert_nothing_lost().await;
     ingest.stop().await;
 }
 
@@ -130,9 +126,7 @@ async fn what_a_node_took_with_it_goes_to_the_next() {
     world.pictures(1);
     let mut first = Node::online(&world).await;
     let mut second = Node::online(&world).await;
-    let ingest = Ingest::start(world.config(|config, camera| {
-        config.results =
-            Results { patience: Duration::from_secs(600), patience_max: Duration::from_secs(600) };
+    let ingest = Ingest::start(world.config(|_, camera| {
         camera.source = once(&world);
         camera.delivery = Delivery::Every;
     }))

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use people_counter_events::{Delivery, DeviceState, DeviceStatus};
-use people_counter_ingest::config::Results;
 
 use crate::node::{Node, now};
 use crate::world::{Ingest, World, eventually_some, soon};
@@ -86,9 +85,7 @@ async fn an_overtaken_result_is_published_again() {
     let world = World::start().await;
     world.pictures(5);
     let mut node = Node::online(&world).await;
-    let ingest = Ingest::start(world.config(|config, camera| {
-        config.results =
-            Results { patience: Duration::from_secs(600), patience_max: Duration::from_secs(600) };
+    let ingest = Ingest::start(world.config(|_, camera| {
         camera.delivery = Delivery::Every;
         camera.window = 2;
     }))

@@ -203,6 +203,18 @@ impl Busy {
         self.seen.lock().unwrap().clone()
     }
 
+    /// Panics unless each of the frames 1 to `last` came, and first before at most `window` - 1 older ones:
+    /// announcements of a window may go to nobody or be lost with the broker, and what is announced again
+    /// comes behind what was heard.
+    pub fn assert_all_in_order(&self, last: u64, window: usize) {
+        let first = self.first_seen();
+        let older_later = |n: usize| first[n..].iter().filter(|&&later| later < first[n]).count();
+        assert!((0..first.len()).all(|n| older_later(n) < window), "{first:?}");
+        let mut sorted = first.clone();
+        sorted.sort_unstable();
+        assert_eq!(sorted, (1..=last).collect::<Vec<_>>(), "{first:?}");
+    }
+
     /// The sequences in the order in which they came first.
     pub fn first_seen(&self) -> Vec<u64> {
         let mut first = Vec::new();

@@ -4,10 +4,13 @@ use std::time::Duration;
 
 use iot_sandbox::{Fault, Proxy};
 use people_counter_events::Delivery;
-use people_counter_ingest::config::{Folder, Results, Source, Spool};
+use people_counter_ingest::config::{Folder, Source, Spool};
 
 use crate::node::Node;
 use crate::world::{Ingest, World, eventually, eventually_some};
+
+/// The default of a camera.
+const WINDOW: usize = 4;
 
 fn once(world: &World) -> Source {
     Source::Folder(Folder { repeat: false, ..Folder::new(world.dir.path().join("pictures")) })
@@ -18,8 +21,7 @@ async fn every_loses_nothing_when_the_broker_restarts() {
     let mut world = World::start().await;
     world.pictures(60);
     let node = Node::online(&world).await.at_work();
-    let ingest = Ingest::start(world.config(|config, camera| {
-        config.results.patience = Duration::from_secs(2);
+    let ingest = Ingest::start(world.config(|_, camera| {
         camera.source = once(&world);
         camera.delivery = Delivery::Every;
         camera.interval = Duration::from_millis(30);
@@ -31,9 +33,9 @@ async fn every_loses_nothing_when_the_broker_restarts() {
     assert!(ingest.telemetry.health.ready().is_err());
     world.broker.restart().await.unwrap();
     eventually("all are settled", || ingest.settled("analysed") == 60).await;
-    assert_eq!(node.first_seen(), (1..=60).collect::<Vec<_>>(), "in order");
+    node.assert_all_in_order(60, WINDOW);
     assert_eq!(ingest.metric("ingest_dropped_total", ""), 0);
-    ingest.assert_nothing_lost();
+    ingest.assert_nothing_lost().await;
     ingest.stop().await;
 }
 
@@ -86,7 +88,7 @@ async fn latest_goes_on_with_the_newest_picture_after_an_outage_of_both() {
     let old: Vec<_> =
         node.first_seen().into_iter().filter(|sequence| (away + 5..back - 5).contains(sequence)).collect();
     assert!(old.is_empty(), "{old:?} were taken in the outage, {away} to {back}");
-    ingest.assert_nothing_lost();
+    ingest.assert_nothing_lost().await;
     ingest.stop().await;
 }
 
@@ -107,7 +109,7 @@ async fn nothing_need_be_there_at_the_start() {
     world.store.restart().await.unwrap();
     let node = Node::online(&world).await.at_work();
     eventually("all are settled", || ingest.settled("analysed") == 5).await;
-    assert_eq!(node.first_seen(), [1, 2, 3, 4, 5]);
+    node.assert_all_in_order(5, WINDOW);
     assert!(ingest.telemetry.health.ready().is_ok());
     ingest.stop().await;
 }
@@ -120,7 +122,6 @@ async fn a_store_that_falls_silent_does_not_delay_the_camera() {
     let node = Node::online(&world).await.at_work();
     let ingest = Ingest::start(world.config(|config, _| {
         config.store.endpoint = format!("http://{}", proxy.addr());
-        config.results = Results { patience: Duration::from_secs(1), ..Results::default() };
     }))
     .await;
     eventually("some frames are settled", || ingest.settled("analysed") >= 3).await;
@@ -132,6 +133,6 @@ async fn a_store_that_falls_silent_does_not_delay_the_camera() {
     let settled = ingest.settled("analysed");
     eventually("frames are settled again", || ingest.settled("analysed") > settled + 3).await;
     assert!(node.first_seen().is_sorted());
-    ingest.assert_nothing_lost();
+    ingest.assert_nothing_lost().await;
     ingest.stop().await;
 }

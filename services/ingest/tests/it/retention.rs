@@ -4,16 +4,14 @@ use std::time::Duration;
 
 use iot_storage::{Key, PutOptions};
 use people_counter_events::{Delivery, FrameStored};
-use people_counter_ingest::config::{Folder, Results, Source};
+use people_counter_ingest::config::{Folder, Source};
 
 use crate::node::Node;
 use crate::world::{Ingest, World, eventually_some};
 
 async fn start(world: &World, pictures: u32, keep: usize, window: usize) -> Ingest {
     world.pictures(pictures);
-    Ingest::start(world.config(|config, camera| {
-        config.results =
-            Results { patience: Duration::from_secs(600), patience_max: Duration::from_secs(600) };
+    Ingest::start(world.config(|_, camera| {
         let path = world.dir.path().join("pictures");
         camera.source = Source::Folder(Folder { repeat: false, ..Folder::new(path) });
         camera.delivery = Delivery::Every;

@@ -78,7 +78,7 @@ async fn an_unusable_folder_is_told_in_the_status() {
     };
     problem("no picture in the folder").await;
     std::fs::remove_dir(&folder).unwrap();
-    problem("cannot read the folder").await;
+    problem("the folder cannot be read").await;
     world.pictures(1);
     eventually("a picture is taken", || ingest.captured() > 0).await;
     eventually_some("the problem is gone", async || {
@@ -133,7 +133,7 @@ async fn a_video_is_played_once_at_its_pace() {
     eventually("all are settled", || ingest.depth() == 0).await;
     assert!((9..=11).contains(&ingest.captured()), "{} pictures of two seconds", ingest.captured());
     assert!(node.seen().iter().all(|frame| (frame.width, frame.height) == (160, 120)));
-    ingest.assert_nothing_lost();
+    ingest.assert_nothing_lost().await;
     ingest.stop().await;
 }
 

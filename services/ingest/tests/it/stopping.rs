@@ -13,7 +13,7 @@ async fn a_stop_announces_all_that_was_captured() {
     world.pictures(5);
     let node = Node::online(&world).await.at_work();
     let ingest = Ingest::start(world.config(|config, camera| {
-        config.grace = Duration::from_secs(30);
+        config.grace = crate::world::LONG;
         camera.delivery = Delivery::Every;
     }))
     .await;
