@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod demo;
+mod deploy;
 mod faults;
 mod layout;
 mod page;

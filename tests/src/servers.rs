@@ -56,7 +56,7 @@ impl Servers {
     pub fn broker_url(&self) -> String {
         match self {
             Self::Embedded { broker, .. } => broker.url(),
-            Self::Real { broker, .. } => format!("mqtt://127.0.0.1:{}", broker.port),
+            Self::Real { broker, .. } => broker.url(),
         }
     }
 
@@ -115,11 +115,42 @@ pub struct Mosquitto {
 }
 
 impl Mosquitto {
+    /// One that takes anybody.
     async fn start() -> Self {
+        Self::start_with(tempfile::tempdir().expect("a temporary folder"), "allow_anonymous true\n").await
+    }
+
+    /// One that takes `users` (name and password) alone and grants what the rules in the file `acl` grant.
+    ///
+    /// # Panics
+    /// When it is not installed or cannot be started.
+    pub async fn with_rights(acl: &Path, users: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
+        let passwords = folder.path().join("passwords");
+        std::fs::write(&passwords, "").expect("a temporary file");
+        for (name, password) in users {
+            let added = Command::new("mosquitto_passwd")
+                .arg("-b")
+                .arg(&passwords)
+                .args([name, password])
+                .stdin(Stdio::null())
+                .status()
+                .expect("mosquitto_passwd is missing: apt-get install mosquitto");
+            assert!(added.success(), "mosquitto_passwd refuses {name}");
+        }
+        let rights = format!(
+            "allow_anonymous false\npassword_file {}\nacl_file {}\n",
+            passwords.display(),
+            acl.display()
+        );
+        Self::start_with(folder, &rights).await
+    }
+
+    async fn start_with(folder: TempDir, rights: &str) -> Self {
         let port = free_port();
+        // `user`: who the test runs as may be the only one that can read the folder
         let config = format!(
-            "listener {port} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\npersistence true\n\
+            "user root\nlistener {port} 127.0.0.1\n{rights}max_queued_messages 0\npersistence true\n\
              persistence_location {}/\n",
             folder.path().display()
         );
@@ -127,6 +158,11 @@ impl Mosquitto {
         let mut broker = Self { process: None, folder, port };
         broker.launch().await;
         broker
+    }
+
+    /// Address of the broker.
+    pub fn url(&self) -> String {
+        format!("mqtt://127.0.0.1:{}", self.port)
     }
 
     async fn launch(&mut self) {
