@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::clock;
-use crate::state::{Changes, State};
+use crate::state::{Changes, Nodes, State};
 
 /// How often devices are looked at whose time may be up. What viewers see of it is rounded to seconds.
 const TICK: Duration = Duration::from_millis(200);
@@ -24,15 +24,22 @@ pub struct Link {
 #[derive(Debug)]
 pub struct Board {
     state: Mutex<State>,
+    nodes: Mutex<Nodes>,
     version: watch::Sender<u64>,
     link: watch::Sender<Link>,
 }
 
 impl Board {
-    /// Shares `state`.
-    pub fn new(state: State) -> Arc<Self> {
+    /// Shares `state`, and room for `nodes` nodes.
+    pub fn new(state: State, nodes: usize) -> Arc<Self> {
         let version = watch::Sender::new(state.version());
-        Arc::new(Self { state: Mutex::new(state), version, link: watch::Sender::default() })
+        let nodes = Mutex::new(Nodes::new(nodes));
+        Arc::new(Self { state: Mutex::new(state), nodes, version, link: watch::Sender::default() })
+    }
+
+    /// Looks at the inference and engage nodes, or changes what is known of them.
+    pub fn nodes<R>(&self, look: impl FnOnce(&mut Nodes) -> R) -> R {
+        look(&mut self.nodes.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Changes the state and wakes those who wait.
@@ -53,6 +60,11 @@ impl Board {
     /// A panic while the lock was held is a mistake in one update, no reason to stop showing the rest.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The version of the state.
+    pub fn version(&self) -> u64 {
+        *self.version.borrow()
     }
 
     /// The version of the state, now and when it changes.
@@ -125,7 +137,7 @@ mod tests {
     use crate::state::Options;
 
     fn board() -> Arc<Board> {
-        Board::new(State::new("e".into(), Options { devices: 10, tombstones: 10, bucket: "frames".into() }))
+        Board::new(State::new("e".into(), Options::default()), 10)
     }
 
     #[tokio::test]

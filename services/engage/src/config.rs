@@ -64,6 +64,8 @@ pub struct Live {
     pub heartbeat: Duration,
     /// Most viewers at once.
     pub max_viewers: usize,
+    /// Memory for large messages that are on their way to viewers, bytes; what is more waits.
+    pub burst_bytes: usize,
 }
 
 /// What is kept, and how much of it.
@@ -76,12 +78,18 @@ pub struct Limits {
     pub nodes: usize,
     /// How many removed devices are remembered, so that viewers can be told.
     pub tombstones: usize,
+    /// How many counts of each device are remembered for its history.
+    pub history: usize,
     /// Largest picture that is read from the store, bytes.
     pub picture_bytes: u64,
+    /// Largest picture that is scaled, pixels.
+    pub picture_pixels: u64,
     /// Memory for pictures that were read, bytes.
     pub cache_bytes: u64,
     /// Most pictures that are read from the store at once.
     pub fetches: usize,
+    /// Most pictures that are scaled at once.
+    pub scalers: usize,
 }
 
 impl Default for Config {
@@ -120,6 +128,7 @@ impl Default for Live {
             ack_timeout: Duration::from_secs(15),
             heartbeat: Duration::from_secs(4),
             max_viewers: 20_000,
+            burst_bytes: 64 << 20,
         }
     }
 }
@@ -128,6 +137,11 @@ impl Live {
     /// Shortest time between two messages to a viewer.
     pub fn interval(&self) -> Duration {
         Duration::from_secs(1) / self.max_rate.max(1)
+    }
+
+    /// Memory for large messages that are on their way, in KiB.
+    pub fn burst_kib(&self) -> usize {
+        (self.burst_bytes / 1024).max(1)
     }
 
     /// Most frames a second that a viewer has reason to send: acknowledgements and a few pings.
@@ -142,9 +156,12 @@ impl Default for Limits {
             devices: 50_000,
             nodes: 1_000,
             tombstones: 10_000,
+            history: 360,
             picture_bytes: 8 << 20,
+            picture_pixels: 25_000_000,
             cache_bytes: 64 << 20,
             fetches: 32,
+            scalers: 2,
         }
     }
 }
@@ -189,6 +206,7 @@ impl Live {
     fn check(&self) -> anyhow::Result<()> {
         ensure!((1..=1000).contains(&self.max_rate), "[live] max_rate must be 1 to 1000");
         ensure!(self.max_viewers > 0, "[live] max_viewers must be at least 1");
+        ensure!(self.burst_bytes >= 1 << 20, "[live] burst_bytes must be at least 1048576");
         for (key, value) in [("ack_timeout", self.ack_timeout), ("heartbeat", self.heartbeat)] {
             ensure!(value >= Duration::from_millis(100), "[live] {key} must be at least 100ms");
         }
@@ -203,10 +221,13 @@ impl Limits {
             ("nodes", self.nodes as u64),
             ("tombstones", self.tombstones as u64),
             ("picture_bytes", self.picture_bytes),
+            ("picture_pixels", self.picture_pixels),
             ("fetches", self.fetches as u64),
+            ("scalers", self.scalers as u64),
         ] {
             ensure!(value > 0, "[limits] {key} must be at least 1");
         }
+        ensure!(self.history <= 10_000, "[limits] history is held in memory, set at most 10000");
         Ok(())
     }
 }
@@ -240,7 +261,11 @@ mod tests {
             (refused(|c| c.live.max_rate = 0), "max_rate"),
             (refused(|c| c.live.max_viewers = 0), "max_viewers"),
             (refused(|c| c.live.ack_timeout = Duration::ZERO), "ack_timeout"),
+            (refused(|c| c.live.burst_bytes = 1), "burst_bytes"),
             (refused(|c| c.limits.devices = 0), "devices"),
+            (refused(|c| c.limits.history = 100_000), "history"),
+            (refused(|c| c.limits.picture_pixels = 0), "picture_pixels"),
+            (refused(|c| c.limits.scalers = 0), "scalers"),
         ] {
             assert!(message.contains(key), "{message}");
         }

@@ -82,14 +82,17 @@ impl iot_chassis::Service for Service {
         let store = Store::new(&config.store).context("[store]")?;
         let node = config.node.clone().unwrap_or_else(own_name);
 
-        let board = Board::new(State::new(
+        let state = State::new(
             uuid::Uuid::now_v7().to_string(),
             state::Options {
                 devices: config.limits.devices,
                 tombstones: config.limits.tombstones,
+                history: config.limits.history,
                 bucket: store.bucket().to_owned(),
+                scopes: Vec::new(),
             },
-        ));
+        );
+        let board = Board::new(state, config.limits.nodes);
         let metrics = Metrics::default();
         let mqtt_metrics = iot_mqtt::Metrics::default();
         telemetry.metrics.register(|registry| {

@@ -1,7 +1,7 @@
 //! The WebSocket at `/api/v1/stream`: one session per viewer.
 //!
-//! A session holds no queue. It knows the version its viewer has acknowledged; when a pulse comes, the viewer
-//! gets what leads from there to now, and nothing more until it acknowledges that.
+//! A session holds no queue. It knows what its viewer has acknowledged; when a beat comes, the viewer gets
+//! what leads from there to now, and nothing more until it acknowledges that.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,15 +16,22 @@ use iot_chassis::Stop;
 use serde::Deserialize;
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::feed::{Feed, Pulse};
+use crate::feed::{Busy, Feed, Reader, Subscription, Written};
 use crate::http::{App, Deadline, Problem};
 use crate::metrics::{Ended, Metrics};
+use crate::state::ScopeID;
 
-/// Largest frame that a viewer may send, bytes. It has next to nothing to say.
-const MAX_FRAME: usize = 4096;
+/// Largest frame that a viewer may send, bytes: the longest list of devices.
+const MAX_FRAME: usize = 64 << 10;
+
+/// How much a viewer may send a second, bytes.
+const MAX_BYTES_PER_SECOND: usize = 4 * MAX_FRAME;
 
 /// How long a new viewer waits for a state that is complete, before it gets what there is.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// When to try again while too many large messages are under way.
+const AGAIN: Duration = Duration::from_millis(100);
 
 /// What a viewer says.
 #[derive(Deserialize)]
@@ -33,6 +40,7 @@ enum Said {
     Ack {
         version: u64,
     },
+    Subscribe(Written),
     /// For later versions of the protocol.
     #[serde(other)]
     Unknown,
@@ -40,30 +48,21 @@ enum Said {
 
 /// What wakes a session.
 enum Wake {
-    Pulse,
+    Beat,
     Stop,
-}
-
-/// A message on its way.
-struct Unacknowledged {
-    version: u64,
-    sent: Instant,
 }
 
 struct Session {
     feed: Arc<Feed>,
     metrics: Metrics,
     stop: Stop,
+    scope: ScopeID,
     deadline: Option<Deadline>,
     opened: Instant,
-    /// The version that the viewer has.
-    known: Option<u64>,
-    /// What the last message was made for.
-    sent: Option<Pulse>,
-    unacknowledged: Option<Unacknowledged>,
-    /// Something came up while the viewer had not acknowledged.
-    missed: bool,
-    frames: Budget,
+    reader: Reader,
+    /// A look at a later time is planned.
+    planned: bool,
+    budget: Budget,
     ended: Ended,
     _place: OwnedSemaphorePermit,
 }
@@ -79,17 +78,18 @@ pub async fn open(request: HttpRequest, payload: Payload, app: Data<App>) -> act
             Problem::unavailable("viewers", "there are as many viewers as allowed, try again later").into()
         );
     };
-    let settings = app.feed.settings();
+    let scope = ScopeID::ALL;
+    let interest = app.feed.interest(scope, Subscription::Everything);
+    let interest = interest.map_err(|error| Problem::unavailable("filters", error.to_string()))?;
     let session = Session {
         metrics: app.metrics.clone(),
         stop: app.stop.clone(),
+        scope,
         deadline: request.conn_data::<Deadline>().cloned(),
         opened: Instant::now(),
-        known: None,
-        sent: None,
-        unacknowledged: None,
-        missed: false,
-        frames: Budget::new(settings.frames_per_second()),
+        reader: Reader::new(interest),
+        planned: false,
+        budget: Budget::new(app.feed.settings().frames_per_second()),
         ended: Ended::Left,
         feed: Arc::clone(&app.feed),
         _place: place,
@@ -106,14 +106,14 @@ impl Actor for Session {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         self.metrics.viewers.inc();
-        let wakes = Some((self.feed.pulses(), self.stop.clone()));
+        let wakes = Some((self.feed.beats(), self.stop.clone()));
         ctx.add_stream(stream::unfold(wakes, |wakes| async {
-            let (mut pulses, stop) = wakes?;
+            let (mut beats, stop) = wakes?;
             tokio::select! {
                 biased;
                 () = stop.cancelled() => Some((Wake::Stop, None)),
-                changed = pulses.changed() => match changed {
-                    Ok(()) => Some((Wake::Pulse, Some((pulses, stop)))),
+                changed = beats.changed() => match changed {
+                    Ok(()) => Some((Wake::Beat, Some((beats, stop)))),
                     Err(_) => Some((Wake::Stop, None)),
                 },
             }
@@ -131,7 +131,7 @@ impl Actor for Session {
 impl StreamHandler<Wake> for Session {
     fn handle(&mut self, wake: Wake, ctx: &mut Self::Context) {
         match wake {
-            Wake::Pulse => self.look(ctx),
+            Wake::Beat => self.look(ctx),
             Wake::Stop => self.end(Ended::Stopped, CloseCode::Away, "the service stops", ctx),
         }
     }
@@ -139,12 +139,17 @@ impl StreamHandler<Wake> for Session {
 
 impl StreamHandler<Result<ws::Message, ws::ProtocolError>> for Session {
     fn handle(&mut self, message: Result<ws::Message, ws::ProtocolError>, ctx: &mut Self::Context) {
-        if !self.frames.take() {
+        let bytes = match &message {
+            Ok(ws::Message::Text(text)) => text.len(),
+            _ => 0,
+        };
+        if !self.budget.take(bytes) {
             return self.end(Ended::Flooding, CloseCode::Policy, "too many messages", ctx);
         }
         match message {
             Ok(ws::Message::Text(text)) => match serde_json::from_str(&text) {
-                Ok(Said::Ack { version }) => self.acknowledged(version),
+                Ok(Said::Ack { version }) => self.acknowledged(version, ctx),
+                Ok(Said::Subscribe(written)) => self.follow(written, ctx),
                 Ok(Said::Unknown) => {}
                 Err(_) => {
                     self.end(Ended::Protocol, CloseCode::Invalid, "not a message of this protocol", ctx)
@@ -157,7 +162,7 @@ impl StreamHandler<Result<ws::Message, ws::ProtocolError>> for Session {
                 self.end(Ended::Protocol, CloseCode::Unsupported, "only whole text messages", ctx);
             }
             Err(ws::ProtocolError::Overflow) => {
-                self.end(Ended::Protocol, CloseCode::Size, "larger than 4 KiB", ctx);
+                self.end(Ended::Protocol, CloseCode::Size, "larger than 64 KiB", ctx);
             }
             Err(_) => self.end(Ended::Protocol, CloseCode::Protocol, "not a WebSocket frame", ctx),
         }
@@ -171,48 +176,70 @@ impl StreamHandler<Result<ws::Message, ws::ProtocolError>> for Session {
 impl Session {
     /// Sends what there is to send, if the viewer is ready for it.
     fn look(&mut self, ctx: &mut WebsocketContext<Self>) {
-        let pulse = self.feed.pulse();
-        let news = self.sent.is_none_or(|sent| pulse.calls_for_more_than(sent));
-        if let Some(on_its_way) = &self.unacknowledged {
-            self.missed |= news;
-            if on_its_way.sent.elapsed() > self.feed.settings().ack_timeout {
+        if let Some(since) = self.reader.awaits() {
+            if since.elapsed() > self.feed.settings().ack_timeout {
                 self.end(Ended::Silent, CloseCode::Policy, "no acknowledgement in time", ctx);
             }
             return;
         }
         // the sums of a state that is still being read would be wrong, and it will not take long
-        let wait = self.sent.is_none() && !pulse.link.complete && self.opened.elapsed() < PATIENCE;
-        if news && !wait {
+        let complete = self.feed.beat().pulse.link.complete;
+        let wait = self.reader.is_new() && !complete && self.opened.elapsed() < PATIENCE;
+        if !wait && self.reader.has_news(&self.feed) {
             self.send(ctx);
         }
     }
 
     fn send(&mut self, ctx: &mut WebsocketContext<Self>) {
-        let message = self.feed.message(self.known);
+        let message = match self.reader.next(&self.feed) {
+            Ok(message) => message,
+            Err(Busy) => return self.plan(AGAIN, ctx),
+        };
         self.metrics.messages_sent.inc();
         self.metrics.bytes_sent.inc_by(message.text.len() as u64);
         ctx.text(message.text.clone());
         if let Some(deadline) = &self.deadline {
             deadline.set(self.feed.settings().ack_timeout);
         }
-        self.sent = Some(message.pulse);
-        self.unacknowledged = Some(Unacknowledged { version: message.pulse.version, sent: Instant::now() });
-        self.missed = false;
     }
 
-    fn acknowledged(&mut self, version: u64) {
-        if self.unacknowledged.as_ref().is_none_or(|on_its_way| on_its_way.version != version) {
+    /// Looks again after a while, unless that is planned already.
+    fn plan(&mut self, after: Duration, ctx: &mut WebsocketContext<Self>) {
+        if !std::mem::replace(&mut self.planned, true) {
+            ctx.run_later(after, |session, ctx| {
+                session.planned = false;
+                session.look(ctx);
+            });
+        }
+    }
+
+    fn acknowledged(&mut self, version: u64, ctx: &mut WebsocketContext<Self>) {
+        if !self.reader.acknowledge(version) {
             return;
         }
-        self.unacknowledged = None;
-        self.known = Some(version);
         if let Some(deadline) = &self.deadline {
             deadline.clear();
         }
-        if self.missed {
-            // sent with the next pulse, when others need the same, and not more often than the rate allows
+        if self.reader.continues() {
+            self.look(ctx);
+        } else if self.reader.may_have_news(&self.feed) {
+            // sent with the next beat, when others need the same, and not more often than the rate allows
             self.feed.nudge();
         }
+    }
+
+    fn follow(&mut self, written: Written, ctx: &mut WebsocketContext<Self>) {
+        let subscription = match Subscription::try_from(written) {
+            Ok(subscription) => subscription,
+            Err(error) => return self.end(Ended::Protocol, CloseCode::Invalid, &error.to_string(), ctx),
+        };
+        match self.feed.interest(self.scope, subscription) {
+            Ok(interest) => self.reader.follow(interest),
+            Err(error) => return self.end(Ended::Refused, CloseCode::Again, &error.to_string(), ctx),
+        }
+        // at once, but not more often than the rate allows
+        let pause = self.feed.settings().interval().saturating_sub(self.reader.last_sent().elapsed());
+        if pause.is_zero() { self.look(ctx) } else { self.plan(pause, ctx) }
     }
 
     fn end(&mut self, why: Ended, code: CloseCode, description: &str, ctx: &mut WebsocketContext<Self>) {
@@ -223,23 +250,26 @@ impl Session {
     }
 }
 
-/// How many frames a viewer may send a second.
+/// How much a viewer may send a second.
 struct Budget {
-    per_second: u32,
-    left: u32,
+    frames_per_second: u32,
+    frames: u32,
+    bytes: usize,
     since: Instant,
 }
 
 impl Budget {
-    fn new(per_second: u32) -> Self {
-        Self { per_second, left: per_second, since: Instant::now() }
+    fn new(frames_per_second: u32) -> Self {
+        let frames = frames_per_second;
+        Self { frames_per_second, frames, bytes: MAX_BYTES_PER_SECOND, since: Instant::now() }
     }
 
-    fn take(&mut self) -> bool {
+    fn take(&mut self, bytes: usize) -> bool {
         if self.since.elapsed() >= Duration::from_secs(1) {
-            (self.since, self.left) = (Instant::now(), self.per_second);
+            *self = Self::new(self.frames_per_second);
         }
-        self.left = self.left.saturating_sub(1);
-        self.left > 0
+        self.frames = self.frames.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(bytes);
+        self.frames > 0 && self.bytes > 0
     }
 }

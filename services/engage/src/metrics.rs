@@ -11,7 +11,7 @@ use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::registry::Registry;
 
 use crate::board::Board;
-use crate::state::{Condition, Outcome};
+use crate::state::{Condition, Outcome, ScopeID};
 
 /// A kind of message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
@@ -37,6 +37,8 @@ pub enum Ended {
     Flooding,
     /// It sent what the protocol does not know.
     Protocol,
+    /// What it asked for is more than the service can follow now.
+    Refused,
     /// The service stopped.
     Stopped,
 }
@@ -172,7 +174,7 @@ struct Sums(Arc<Board>);
 
 impl Collector for Sums {
     fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), std::fmt::Error> {
-        let (summary, hidden) = self.0.read(|state| (state.summary(), state.hidden()));
+        let (summary, hidden) = self.0.read(|state| (state.summary(ScopeID::ALL), state.hidden()));
         let count = |number: u64| ConstGauge::new(i64::try_from(number).unwrap_or(i64::MAX));
         let people = count(summary.people);
         people.encode(encoder.encode_descriptor(

@@ -45,7 +45,6 @@ pub struct Broker {
     board: Arc<Board>,
     metrics: Metrics,
     check: Check,
-    nodes: Nodes,
 }
 
 impl Broker {
@@ -75,8 +74,7 @@ impl Broker {
             nodes: options.subscribe(topics.nodes.filter()),
             sync: options.subscribe(&sync_topic),
         };
-        let nodes = Nodes::new(config.limits.nodes);
-        Ok(Self { topics, node, sync_topic, presence, options, inboxes, board, metrics, check, nodes })
+        Ok(Self { topics, node, sync_topic, presence, options, inboxes, board, metrics, check })
     }
 
     /// Keeps the state what the broker has, until `stop`.
@@ -96,7 +94,6 @@ impl Broker {
             board: Arc::clone(&self.board),
             metrics: self.metrics,
             check: self.check,
-            nodes: self.nodes,
         };
         tokio::select! {
             () = stop.cancelled() => {}
@@ -119,7 +116,6 @@ struct Reader {
     board: Arc<Board>,
     metrics: Metrics,
     check: Check,
-    nodes: Nodes,
     rejects: Rejects,
     sync: Sync,
 }
@@ -167,7 +163,7 @@ impl Reader {
     fn follow(&mut self, connection: u64, connected: bool, error: Option<&str>) {
         if connection != self.sync.connection() {
             self.sync.begin(connection, Instant::now());
-            self.nodes.clear_all();
+            self.board.nodes(Nodes::clear_all);
             self.board.update(State::begin_sync);
         }
         if !connected || !self.sync.is_complete() {
@@ -271,13 +267,16 @@ impl Reader {
         let params = self.topics.nodes.parse(topic).unwrap_or_default();
         let &[service, instance] = params.as_slice() else { return };
         if delivery.payload().is_empty() {
-            self.nodes.clear(service, instance);
+            self.board.nodes(|nodes| nodes.clear(service, instance));
         } else {
             self.take_node(delivery, service, instance, now);
         }
         // our own status, refreshed each minute, sees to it that others expire
-        self.nodes.expire(now);
-        self.metrics.nodes_online(self.nodes.online("inference"), self.nodes.online("engage"));
+        let (inference, engage) = self.board.nodes(|nodes| {
+            nodes.expire(now);
+            (nodes.online("inference"), nodes.online("engage"))
+        });
+        self.metrics.nodes_online(inference, engage);
     }
 
     fn take_node(&mut self, delivery: &Delivery, service: &str, instance: &str, now: f64) {
@@ -292,7 +291,7 @@ impl Reader {
                 );
             }
             Ok(status) => {
-                if self.nodes.take(status, now) {
+                if self.board.nodes(|nodes| nodes.take(status, now)) {
                     self.metrics.message(Kind::Node, Outcome::Changed);
                 } else {
                     self.metrics.message(Kind::Node, Outcome::Refused);

@@ -1,11 +1,12 @@
 //! The page: files that are part of the program.
 
-use actix_web::http::header::{CACHE_CONTROL, ETAG, EntityTag, Header, IfNoneMatch};
-use actix_web::http::{Method, StatusCode};
+use actix_web::http::Method;
+use actix_web::http::header::{CACHE_CONTROL, ETAG, EntityTag};
 use actix_web::{HttpRequest, HttpResponse};
 use rust_embed::{EmbeddedFile, RustEmbed};
 
 use super::Problem;
+use super::devices::is_known;
 
 #[derive(RustEmbed)]
 #[folder = "assets/"]
@@ -19,8 +20,7 @@ pub async fn get(request: HttpRequest) -> Result<HttpResponse, Problem> {
     let file =
         Assets::get(name).ok_or_else(|| Problem::not_found("not-found", "there is nothing at this path"))?;
     if request.method() != Method::GET && request.method() != Method::HEAD {
-        let detail = format!("{} is not possible here, only GET", request.method());
-        return Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", detail));
+        return Err(Problem::not_allowed(request.method(), "GET, HEAD"));
     }
     Ok(respond(&request, name, file))
 }
@@ -28,10 +28,7 @@ pub async fn get(request: HttpRequest) -> Result<HttpResponse, Problem> {
 fn respond(request: &HttpRequest, name: &str, file: EmbeddedFile) -> HttpResponse {
     let hash = file.metadata.sha256_hash();
     let tag = EntityTag::new_strong(hash[..16].iter().map(|byte| format!("{byte:02x}")).collect());
-    let known = match IfNoneMatch::parse(request) {
-        Ok(IfNoneMatch::Items(known)) => known.iter().any(|known| known.weak_eq(&tag)),
-        _ => false,
-    };
+    let known = is_known(request, &tag);
     let mut response = if known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     // asked for again each time, so that a new version of the program is a new version of the page
     response.insert_header((CACHE_CONTROL, "no-cache")).insert_header((ETAG, tag.to_string()));

@@ -1,26 +1,135 @@
 //! `/api/v1/devices` and `/api/v1/devices/{id}`.
 
-use actix_web::HttpResponse;
-use actix_web::http::header::{CACHE_CONTROL, ContentType};
+use std::sync::Arc;
+
+use actix_web::http::header::{CACHE_CONTROL, ContentType, ETAG, EntityTag, Header, IfNoneMatch};
 use actix_web::web::{Data, Path};
+use actix_web::{HttpRequest, HttpResponse};
 use people_counter_events::DeviceID;
 
+use super::query::Parameters;
 use super::{App, Problem};
 use crate::clock;
+use crate::feed::{Document, to_millis};
+use crate::state::{Changes, Filter, Query, QueryError, ScopeID};
 
-/// Everything there is.
-pub async fn list(app: Data<App>) -> HttpResponse {
-    json(app.feed.everything())
+/// What is asked for.
+enum Asked {
+    /// What changed after a version.
+    Since(u64),
+    /// A page.
+    Page { query: Query, offset: usize, limit: usize },
+}
+
+impl Asked {
+    fn read(request: &HttpRequest, epoch: &str) -> Result<Self, Problem> {
+        let known = ["since", "epoch", "state", "q", "sort", "offset", "limit"];
+        let parameters = Parameters::of(request, &known, &["label"])?;
+        let number = "a whole number";
+        let since = parameters.value("since", "a version")?;
+        let filters = ["state", "q", "sort", "offset", "limit", "label"];
+        if since.is_some() && filters.iter().any(|name| parameters.text(name).is_some()) {
+            return Err(Problem::bad_request("since tells of all devices, it goes with epoch alone"));
+        }
+        // versions of another run of the service, or of another replica, mean nothing here
+        let same = parameters.text("epoch").is_none_or(|known| known == epoch);
+        if let Some(since) = since.filter(|_| same) {
+            return Ok(Self::Since(since));
+        }
+        let states = parameters.text("state").into_iter().flat_map(|text| text.split(','));
+        let filter =
+            Filter::new(states, parameters.pairs("label")?, parameters.text("q").unwrap_or_default());
+        let bad = |error: QueryError| Problem::bad_request(error.to_string());
+        let sort = parameters.text("sort").map(str::parse).transpose().map_err(bad)?.unwrap_or_default();
+        Ok(Self::Page {
+            query: Query { filter: filter.map_err(bad)?, sort },
+            offset: parameters.value("offset", number)?.unwrap_or(0),
+            limit: parameters.value("limit", number)?.unwrap_or(usize::MAX),
+        })
+    }
+
+    fn answer(&self, app: &App, scope: ScopeID, now: f64) -> (Changes, usize) {
+        let count = |changes: &Changes| usize::try_from(changes.summary.devices()).unwrap_or(usize::MAX);
+        match self {
+            Self::Since(since) => {
+                let changes =
+                    app.board.read(|state| state.next_changes(scope, Some(*since), usize::MAX, now));
+                let total = count(&changes);
+                (changes, total)
+            }
+            Self::Page { query, offset, limit } => {
+                let mut changes = app.board.read(|state| state.next_changes(scope, None, usize::MAX, now));
+                let selected = query.select(std::mem::take(&mut changes.devices));
+                let total = selected.len();
+                changes.devices = selected.into_iter().skip(*offset).take(*limit).collect();
+                (changes, total)
+            }
+        }
+    }
+}
+
+/// The devices that are asked for.
+pub async fn list(app: Data<App>, request: HttpRequest) -> Result<HttpResponse, Problem> {
+    let asked = Asked::read(&request, app.feed.epoch())?;
+    let connected = app.board.link().current;
+    let version = app.board.version();
+    if is_known(&request, &tag(&app, version, connected)) {
+        return Ok(not_modified(&tag(&app, version, connected)));
+    }
+    let now = clock::now();
+    let (changes, total) = asked.answer(&app, ScopeID::ALL, now);
+    let removed = changes.since.map(|_| changes.removed.iter().map(Arc::as_ref).collect());
+    let document = Document {
+        epoch: app.feed.epoch(),
+        version: changes.version,
+        since: changes.since,
+        server_time: to_millis(now),
+        connected,
+        summary: changes.summary,
+        total: Some(total),
+        removed,
+        ..Document::default()
+    };
+    let tag = tag(&app, changes.version, connected);
+    Ok(HttpResponse::Ok()
+        .content_type(ContentType::json())
+        .insert_header((CACHE_CONTROL, "private, no-cache"))
+        .insert_header((ETAG, tag.to_string()))
+        .body(document.with(&changes.devices)))
+}
+
+/// A weak tag: the ages go on, but nothing else changes until the next version.
+fn tag(app: &App, version: u64, connected: bool) -> EntityTag {
+    let away = if connected { "" } else { ".away" };
+    EntityTag::new_weak(format!("{}.{version}{away}", app.feed.epoch()))
+}
+
+fn not_modified(tag: &EntityTag) -> HttpResponse {
+    HttpResponse::NotModified()
+        .insert_header((CACHE_CONTROL, "private, no-cache"))
+        .insert_header((ETAG, tag.to_string()))
+        .finish()
+}
+
+/// Whether the client says that it has what bears this tag.
+pub fn is_known(request: &HttpRequest, tag: &EntityTag) -> bool {
+    match IfNoneMatch::parse(request) {
+        Ok(IfNoneMatch::Items(known)) => known.iter().any(|known| known.weak_eq(tag)),
+        Ok(IfNoneMatch::Any) | Err(_) => false,
+    }
 }
 
 /// One device.
 pub async fn one(app: Data<App>, id: Path<String>) -> Result<HttpResponse, Problem> {
     let id = device_id(&id)?;
-    let device = app.board.read(|state| state.device(&id, clock::now())).ok_or_else(|| unknown(&id))?;
-    Ok(json(serde_json::to_string(&device).expect("a device has text keys and finite numbers")))
+    let device = app.board.read(|state| state.device(&id, ScopeID::ALL, clock::now()));
+    let mut text = String::new();
+    device.ok_or_else(|| unknown(&id))?.write(&mut text);
+    Ok(json(text))
 }
 
-fn json(body: String) -> HttpResponse {
+/// An answer of this JSON, true only now.
+pub fn json(body: String) -> HttpResponse {
     HttpResponse::Ok().content_type(ContentType::json()).insert_header((CACHE_CONTROL, "no-store")).body(body)
 }
 

@@ -1,15 +1,15 @@
 //! `/api/v1/devices/{id}/image`: the picture of a result.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CACHE_CONTROL, ETAG, EntityTag, Header, IfNoneMatch};
-use actix_web::web::{Data, Path, Query};
+use actix_web::http::header::{CACHE_CONTROL, ETAG, EntityTag};
+use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use people_counter_events::{DeviceID, FrameID};
-use serde::Deserialize;
 
-use super::devices::{device_id, unknown};
+use super::devices::{device_id, is_known, unknown};
+use super::query::Parameters;
 use super::{App, Problem};
-use crate::pictures::Unavailable;
+use crate::pictures::{Unavailable, Width};
 use crate::state::NoPicture;
 
 /// The picture that belongs to a frame never changes.
@@ -18,32 +18,33 @@ const IMMUTABLE: &str = "private, max-age=31536000, immutable";
 /// The newest one does.
 const NEWEST: &str = "private, no-cache";
 
-#[derive(Deserialize)]
-struct Which {
-    frame: Option<FrameID>,
-}
-
-/// The picture of the newest result, or with `?frame=` that of one of the last.
+/// The picture of the newest result, or with `?frame=` that of one of the last; with `?size=` at most that
+/// wide.
 pub async fn get(app: Data<App>, id: Path<String>, request: HttpRequest) -> Result<HttpResponse, Problem> {
     let id = device_id(&id)?;
-    let which = Query::<Which>::from_query(request.query_string())
-        .map_err(|_| Problem::bad_request("frame is not the id of a frame"))?;
-    let picture = app.board.read(|state| state.picture(&id, which.frame));
+    let parameters = Parameters::of(&request, &["frame", "size"], &[])?;
+    let frame: Option<FrameID> = parameters.value("frame", "the id of a frame")?;
+    let widths = format!("a width from {} to {}", Width::SMALLEST, Width::LARGEST);
+    let width: Option<Width> = parameters.value("size", &widths)?;
+    let picture = app.board.read(|state| state.picture(&id, frame));
     let picture = picture.map_err(|why| {
         let (counted_as, problem) = none(why, &id);
         app.metrics.picture(counted_as);
         problem
     })?;
 
-    let caching = if which.frame.is_some() { IMMUTABLE } else { NEWEST };
-    let tag = EntityTag::new_strong(picture.frame.to_string());
+    let caching = if frame.is_some() { IMMUTABLE } else { NEWEST };
+    let tag = match width {
+        Some(width) => EntityTag::new_strong(format!("{}.{width}", picture.frame)),
+        None => EntityTag::new_strong(picture.frame.to_string()),
+    };
     if is_known(&request, &tag) {
         return Ok(HttpResponse::NotModified()
             .insert_header((ETAG, tag.to_string()))
             .insert_header((CACHE_CONTROL, caching))
             .finish());
     }
-    let file = app.pictures.get(&picture.key).await.map_err(|why| problem(&why, &picture.key))?;
+    let file = app.pictures.get(&picture.key, width).await.map_err(|why| problem(&why, &picture.key))?;
     Ok(HttpResponse::Ok()
         .content_type(file.content_type)
         .insert_header((ETAG, tag.to_string()))
@@ -71,20 +72,11 @@ fn none(why: NoPicture, id: &DeviceID) -> (&'static str, Problem) {
     }
 }
 
-/// Whether the client says that it has this picture.
-fn is_known(request: &HttpRequest, tag: &EntityTag) -> bool {
-    match IfNoneMatch::parse(request) {
-        Ok(IfNoneMatch::Any) => false,
-        Ok(IfNoneMatch::Items(known)) => known.iter().any(|known| known.weak_eq(tag)),
-        Err(_) => false,
-    }
-}
-
 fn problem(why: &Unavailable, key: &str) -> Problem {
     let (code, detail) = (why.code(), why.to_string());
     match why {
         Unavailable::Gone => Problem::not_found(code, detail),
-        Unavailable::NotAPicture | Unavailable::TooLarge(_) => {
+        Unavailable::NotAPicture | Unavailable::TooLarge(_) | Unavailable::Undecodable(_) => {
             tracing::warn!(key, "{detail}");
             Problem::new(StatusCode::BAD_GATEWAY, code, detail)
         }

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, CACHE_CONTROL, RETRY_AFTER};
+use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 
@@ -14,6 +14,7 @@ pub struct Problem {
     code: &'static str,
     detail: String,
     retry_after: Option<u32>,
+    allow: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -28,7 +29,7 @@ struct Details<'a> {
 impl Problem {
     /// A problem; `code` names its kind for programs, `detail` says for people what happened.
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), retry_after: None }
+        Self { status, code, detail: detail.into(), retry_after: None, allow: None }
     }
 
     /// Something is not there.
@@ -39,6 +40,13 @@ impl Problem {
     /// The request makes no sense.
     pub fn bad_request(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "bad-request", detail)
+    }
+
+    /// Only the methods in `allow` are possible here.
+    pub fn not_allowed(method: &Method, allow: &str) -> Self {
+        let detail = format!("{method} is not possible here, only {allow}");
+        let problem = Self::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", detail);
+        Self { allow: Some(allow.to_owned()), ..problem }
     }
 
     /// It may work later.
@@ -70,8 +78,8 @@ impl ResponseError for Problem {
         if let Some(seconds) = self.retry_after {
             response.insert_header((RETRY_AFTER, seconds));
         }
-        if self.status == StatusCode::METHOD_NOT_ALLOWED {
-            response.insert_header((ALLOW, "GET, HEAD"));
+        if let Some(allow) = &self.allow {
+            response.insert_header((ALLOW, allow.as_str()));
         }
         response.body(serde_json::to_string(&details).unwrap_or_default())
     }

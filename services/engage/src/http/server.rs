@@ -7,7 +7,7 @@ use std::time::Duration;
 use actix_http::{HttpService, Protocol};
 use actix_service::{ServiceFactoryExt as _, map_config};
 use actix_web::dev::{AppConfig, ServerHandle, fn_service};
-use actix_web::middleware::from_fn;
+use actix_web::middleware::{Compress, from_fn};
 use actix_web::rt::net::TcpStream;
 use actix_web::web::Data;
 use anyhow::Context;
@@ -75,7 +75,11 @@ impl Server {
             .listen("engage", listener, move || {
                 let app = app.clone();
                 let stopping = stopping.clone();
-                let service = actix_web::App::new().app_data(app).wrap(from_fn(guard)).configure(routes);
+                let service = actix_web::App::new()
+                    .app_data(app)
+                    .wrap(from_fn(guard))
+                    .wrap(Compress::default())
+                    .configure(routes::add);
                 let http = HttpService::build()
                     .graceful_shutdown_signal(move || {
                         let stopping = stopping.clone();

@@ -1,14 +1,17 @@
 //! [`Entry`]: one device, the newest message of each kind and what follows from them.
 
+use std::cell::OnceCell;
 use std::sync::Arc;
 
 use people_counter_events::{
     AnalysisFailed, Delivery, DeviceState, DeviceStatus, Order, PeopleCounted, Unchanged,
 };
 
+use super::history::{History, Point};
 use super::index::Shown;
 use super::picture::Pictures;
-use super::view::Condition;
+use super::scope::ScopeID;
+use super::view::{Condition, Facts};
 
 /// How far apart two clocks may be without anybody noticing, seconds.
 pub(super) const CLOCK_TOLERANCE: f64 = 5.0;
@@ -107,11 +110,21 @@ pub(super) struct Entry {
     pub(super) pictures: Pictures,
     /// What viewers were last told; `None` while the device is not shown.
     pub(super) shown: Option<Shown>,
+    pub(super) history: History,
+    /// The scopes that hold the device, except the one that holds all.
+    pub(super) scopes: Box<[ScopeID]>,
+    /// Made when somebody looks, for all who look until the next change.
+    facts: OnceCell<Arc<Facts>>,
     heartbeat: Option<Heartbeat>,
     heard: Heard,
 }
 
 impl Entry {
+    /// A device of which nothing is known but the scopes that hold it.
+    pub(super) fn new(scopes: Box<[ScopeID]>) -> Self {
+        Self { scopes, ..Self::default() }
+    }
+
     pub(super) fn take_status(&mut self, status: DeviceStatus, receipt: Receipt, sync: u64) -> Outcome {
         self.heard.status = sync;
         if self.status.as_ref().is_some_and(|known| status.session() < known.session()) {
@@ -140,12 +153,14 @@ impl Entry {
         receipt: Receipt,
         sync: u64,
         bucket: &str,
+        history: usize,
     ) -> Outcome {
         self.heard.result = sync;
         if let Some(known) = compare(&result.order(), self.result_order()) {
             return known;
         }
         self.pictures.push(&result, bucket);
+        self.history.push(Point { timestamp: result.analysed_timestamp, count: result.count() }, history);
         self.result = Some(Counted { message: Arc::new(result), receipt });
         self.outcome_of_change()
     }
@@ -171,11 +186,13 @@ impl Entry {
     pub(super) fn clear_status(&mut self) {
         self.status = None;
         self.heartbeat = None;
+        self.history.clear();
     }
 
     pub(super) fn clear_result(&mut self) {
         self.result = None;
         self.pictures.clear();
+        self.history.clear();
     }
 
     /// Forgets what the broker did not send in this `sync`; `true` if that was anything.
@@ -194,6 +211,31 @@ impl Entry {
             forgot = true;
         }
         forgot
+    }
+
+    /// Viewers see something else from now on, or nothing.
+    pub(super) fn show(&mut self, shown: Option<Shown>) {
+        let version = |shown: Option<Shown>| shown.map(Shown::version);
+        if version(self.shown) != version(shown) {
+            self.facts = OnceCell::new();
+        }
+        self.shown = shown;
+    }
+
+    /// What viewers see; `None` for a device that is not shown.
+    pub(super) fn facts(&self) -> Option<Arc<Facts>> {
+        match self.facts.get() {
+            Some(facts) => Some(Arc::clone(facts)),
+            None => {
+                let facts = Arc::new(Facts::of(self)?);
+                Some(Arc::clone(self.facts.get_or_init(|| facts)))
+            }
+        }
+    }
+
+    /// Whether somebody with this scope may see the device.
+    pub(super) fn is_in(&self, scope: ScopeID) -> bool {
+        scope == ScopeID::ALL || self.scopes.contains(&scope)
     }
 
     /// Whether nothing is known of the device.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::entry::Entry;
 use super::journal::Journal;
+use super::scope::ScopeID;
 use super::view::{Condition, Summary};
 use super::{Id, Outcome};
 
@@ -20,19 +21,30 @@ impl Shown {
     pub(super) fn condition(self) -> Condition {
         self.condition
     }
+
+    pub(super) fn version(self) -> u64 {
+        self.version
+    }
 }
 
 /// The journal, the sums and the deadlines.
 #[derive(Debug, Default)]
 pub(super) struct Index {
     pub(super) journal: Journal,
-    pub(super) summary: Summary,
+    /// By scope, the one of all devices first.
+    summaries: Vec<Summary>,
     deadlines: BTreeSet<(u64, Id)>,
 }
 
 impl Index {
-    pub(super) fn new(tombstones: usize) -> Self {
-        Self { journal: Journal::new(tombstones), ..Self::default() }
+    /// An index with sums for all devices and for each of `scopes`.
+    pub(super) fn new(tombstones: usize, scopes: usize) -> Self {
+        let summaries = vec![Summary::default(); scopes + 1];
+        Self { journal: Journal::new(tombstones), summaries, ..Self::default() }
+    }
+
+    pub(super) fn summary(&self, scope: ScopeID) -> Summary {
+        self.summaries.get(usize::from(scope.0)).copied().unwrap_or_default()
     }
 
     /// Brings the index up to date after `entry` may have changed. `changed` says that viewers see a
@@ -41,9 +53,9 @@ impl Index {
         let before = entry.shown;
         let Some((condition, ends)) = entry.judge(now) else {
             if let Some(before) = before {
-                self.drop_sums(id, before);
+                self.drop_sums(id, before, &entry.scopes);
                 self.journal.remove(id, before.version);
-                entry.shown = None;
+                entry.show(None);
                 return Outcome::Changed;
             }
             return Outcome::Hidden;
@@ -51,23 +63,31 @@ impl Index {
         let count = entry.result.as_ref().map_or(0, |result| result.message.count());
         let changed = changed || before.is_none_or(|before| before.condition != condition);
         if let Some(before) = before {
-            self.drop_sums(id, before);
+            self.drop_sums(id, before, &entry.scopes);
         }
         let version = match (before, changed) {
             (Some(before), false) => before.version,
             (before, _) => self.journal.touch(id, before.map(|before| before.version)),
         };
         let shown = Shown { version, condition, count, ends };
-        self.summary.add(condition, count);
+        self.each_sum(&entry.scopes, |summary| summary.add(condition, count));
         if let Some(ends) = ends {
             self.deadlines.insert((key(ends), Id::clone(id)));
         }
-        entry.shown = Some(shown);
+        entry.show(Some(shown));
         if changed { Outcome::Changed } else { Outcome::Unchanged }
     }
 
-    fn drop_sums(&mut self, id: &Id, before: Shown) {
-        self.summary.remove(before.condition, before.count);
+    fn each_sum(&mut self, scopes: &[ScopeID], change: impl Fn(&mut Summary)) {
+        for scope in std::iter::once(&ScopeID::ALL).chain(scopes) {
+            if let Some(summary) = self.summaries.get_mut(usize::from(scope.0)) {
+                change(summary);
+            }
+        }
+    }
+
+    fn drop_sums(&mut self, id: &Id, before: Shown, scopes: &[ScopeID]) {
+        self.each_sum(scopes, |summary| summary.remove(before.condition, before.count));
         if let Some(ends) = before.ends {
             self.deadlines.remove(&(key(ends), Id::clone(id)));
         }

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use people_counter_events::DeviceID;
+
 use super::Id;
 
 /// Every change gives its device the next version, so whoever knows a version can ask for what came after.
@@ -65,14 +67,19 @@ impl Journal {
         (self.forgotten..=self.version).contains(&version)
     }
 
+    /// The version at which `id` was removed, unless it has come back or that is forgotten.
+    pub(super) fn removal(&self, id: &DeviceID) -> Option<u64> {
+        self.tombstones.get(id).copied()
+    }
+
     /// The devices that changed after `version`, in the order of their last change.
     pub(super) fn changed_since(&self, version: u64) -> impl Iterator<Item = &Id> {
         self.changed.range(version + 1..).map(|(_, id)| id)
     }
 
     /// The devices that were removed after `version` and have not come back.
-    pub(super) fn removed_since(&self, version: u64) -> impl Iterator<Item = &Id> {
-        self.removed.range(version + 1..).map(|(_, id)| id)
+    pub(super) fn removed_since(&self, version: u64) -> impl Iterator<Item = (u64, &Id)> {
+        self.removed.range(version + 1..).map(|(version, id)| (*version, id))
     }
 }
 
@@ -86,6 +93,10 @@ mod tests {
 
     fn names<'a>(ids: impl Iterator<Item = &'a Id>) -> Vec<&'a str> {
         ids.map(|id| id.as_str()).collect()
+    }
+
+    fn removed(journal: &Journal, since: u64) -> Vec<&str> {
+        journal.removed_since(since).map(|(_, id)| id.as_str()).collect()
     }
 
     #[test]
@@ -108,9 +119,10 @@ mod tests {
         let version = journal.touch(&a, None);
         journal.remove(&a, version);
         assert_eq!(names(journal.changed_since(0)), [""; 0]);
-        assert_eq!(names(journal.removed_since(1)), ["a"]);
+        assert_eq!(removed(&journal, 1), ["a"]);
+        assert_eq!((journal.removal(&a), journal.removal(&id("b"))), (Some(2), None));
         journal.touch(&a, None);
-        assert_eq!(names(journal.removed_since(0)), [""; 0]);
+        assert_eq!(removed(&journal, 0), [""; 0]);
         assert_eq!(names(journal.changed_since(1)), ["a"]);
     }
 
@@ -122,7 +134,7 @@ mod tests {
             let version = journal.touch(&id, None);
             journal.remove(&id, version);
         }
-        assert_eq!(names(journal.removed_since(0)), ["b", "c"]);
+        assert_eq!(removed(&journal, 0), ["b", "c"]);
         assert!(!journal.reaches(1), "the removal of a is forgotten");
         assert!(journal.reaches(2) && journal.reaches(6));
         assert!(!journal.reaches(7), "that version has not been yet");

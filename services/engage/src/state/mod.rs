@@ -4,15 +4,19 @@
 //! device the next version; [`State::changes_since`] tells a viewer what came after the version it knows.
 //! The cost of a message does not depend on the number of devices.
 
+mod changes;
 mod entry;
+mod history;
 mod index;
 mod journal;
 mod nodes;
 mod picture;
 #[cfg(test)]
 mod properties;
+mod query;
 #[cfg(test)]
 mod samples;
+mod scope;
 #[cfg(test)]
 mod tests;
 mod view;
@@ -26,8 +30,11 @@ use entry::{CLOCK_TOLERANCE, Entry};
 use index::Index;
 
 pub use entry::{Outcome, Receipt};
-pub use nodes::Nodes;
+pub use history::Point;
+pub use nodes::{Node, Nodes};
 pub use picture::{NoPicture, PictureRef};
+pub use query::{Filter, Query, QueryError, Sort};
+pub use scope::{Scope, ScopeError, ScopeID};
 pub use view::{Changes, Condition, Device, Summary};
 
 type Id = Arc<DeviceID>;
@@ -39,8 +46,18 @@ pub struct Options {
     pub devices: usize,
     /// How many removed devices are remembered, so that viewers can be told.
     pub tombstones: usize,
+    /// How many counts are remembered per device.
+    pub history: usize,
     /// The only bucket that pictures are read from.
     pub bucket: String,
+    /// The scopes that there are beside that of all devices, see [`ScopeID::listed`].
+    pub scopes: Vec<Scope>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { devices: 50_000, tombstones: 10_000, history: 360, bucket: String::new(), scopes: Vec::new() }
+    }
 }
 
 /// A retained message that was cleared.
@@ -71,7 +88,7 @@ pub struct State {
 impl State {
     /// No devices. `epoch` names this state: versions of another one mean nothing here.
     pub fn new(epoch: String, options: Options) -> Self {
-        let index = Index::new(options.tombstones);
+        let index = Index::new(options.tombstones, options.scopes.len());
         Self { options, epoch, devices: HashMap::new(), hidden: BTreeSet::new(), index, sync: 0, clock: 0.0 }
     }
 
@@ -84,7 +101,9 @@ impl State {
     /// Takes a result.
     pub fn counted(&mut self, result: PeopleCounted, receipt: Receipt) -> Outcome {
         let (id, sync) = (result.device_id.clone(), self.sync);
-        self.update(id, false, receipt.now, |entry, bucket| entry.take_result(result, receipt, sync, bucket))
+        self.update(id, false, receipt.now, |entry, options| {
+            entry.take_result(result, receipt, sync, &options.bucket, options.history)
+        })
     }
 
     /// Takes a failure.
@@ -110,15 +129,18 @@ impl State {
         id: DeviceID,
         is_status: bool,
         now: f64,
-        change: impl FnOnce(&mut Entry, &str) -> Outcome,
+        change: impl FnOnce(&mut Entry, &Options) -> Outcome,
     ) -> Outcome {
         self.observe(now);
         let (id, mut entry) = match self.devices.remove_entry(&id) {
             Some(known) => known,
-            None if self.has_room(is_status) => (Id::new(id), Entry::default()),
+            None if self.has_room(is_status) => {
+                let scopes = self.scopes_of(&id);
+                (Id::new(id), Entry::new(scopes))
+            }
             None => return Outcome::Refused,
         };
-        let outcome = change(&mut entry, &self.options.bucket);
+        let outcome = change(&mut entry, &self.options);
         let settled = self.put_back(id, entry, outcome == Outcome::Changed, now);
         match (outcome, settled) {
             // a heartbeat can bring a stale device back without being shown itself
@@ -140,6 +162,23 @@ impl State {
         }
         self.devices.insert(id, entry);
         outcome
+    }
+
+    fn scopes_of(&self, id: &DeviceID) -> Box<[ScopeID]> {
+        let scopes = self.options.scopes.iter().enumerate();
+        scopes
+            .filter(|(_, scope)| scope.holds(id.as_str()))
+            .map(|(position, _)| ScopeID::listed(position))
+            .collect()
+    }
+
+    /// Whether somebody with this `scope` may know of the device `id`, if there is one.
+    pub fn holds(&self, scope: ScopeID, id: &DeviceID) -> bool {
+        let Some(position) = usize::from(scope.0).checked_sub(1) else { return true };
+        match self.devices.get(id) {
+            Some(entry) => entry.is_in(scope),
+            None => self.options.scopes.get(position).is_some_and(|scope| scope.holds(id.as_str())),
+        }
     }
 
     /// A device with a status takes the place of one that is not shown, never the other way round.
@@ -204,9 +243,9 @@ impl State {
         self.index.journal.version()
     }
 
-    /// The sums over all devices that are shown.
-    pub fn summary(&self) -> Summary {
-        self.index.summary
+    /// The sums over the devices that somebody with this `scope` may see.
+    pub fn summary(&self, scope: ScopeID) -> Summary {
+        self.index.summary(scope)
     }
 
     /// Number of devices that are shown.
@@ -219,9 +258,16 @@ impl State {
         self.hidden.len()
     }
 
-    /// One device as it is at `now`.
-    pub fn device(&self, id: &DeviceID, now: f64) -> Option<Device> {
-        Device::of(self.devices.get(id)?, now)
+    /// One device as it is at `now`, if somebody with this `scope` may see it.
+    pub fn device(&self, id: &DeviceID, scope: ScopeID, now: f64) -> Option<Device> {
+        Device::of(self.devices.get(id).filter(|entry| entry.is_in(scope))?, now)
+    }
+
+    /// Counts of a device after `since`, oldest first, and the time of the oldest that is known; `None` for
+    /// a device that is not shown.
+    pub fn history(&self, id: &DeviceID, since: f64) -> Option<(Option<f64>, Vec<Point>)> {
+        let entry = self.devices.get(id).filter(|entry| entry.shown.is_some())?;
+        Some((entry.history.oldest(), entry.history.after(since)))
     }
 
     /// The picture that belongs to the result of `frame`, or to the newest.
@@ -231,24 +277,5 @@ impl State {
     pub fn picture(&self, id: &DeviceID, frame: Option<FrameID>) -> Result<PictureRef, NoPicture> {
         let entry = self.devices.get(id).filter(|entry| entry.shown.is_some());
         entry.ok_or(NoPicture::NoDevice)?.pictures.get(frame)
-    }
-
-    /// What changed after version `since`; everything there is if that is `None` or too long ago.
-    pub fn changes_since(&self, since: Option<u64>, now: f64) -> Changes {
-        let journal = &self.index.journal;
-        let since = since.filter(|since| journal.reaches(*since));
-        let view = |id: &Id| Device::of(self.devices.get(id)?, now);
-        let (devices, removed) = match since {
-            Some(since) => (
-                journal.changed_since(since).filter_map(view).collect(),
-                journal.removed_since(since).map(Id::clone).collect(),
-            ),
-            None => {
-                let mut all: Vec<Device> = journal.changed_since(0).filter_map(view).collect();
-                all.sort_unstable_by(|a, b| a.id().cmp(b.id()));
-                (all, Vec::new())
-            }
-        };
-        Changes { since, version: self.version(), summary: self.summary(), devices, removed }
     }
 }

@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 
 use people_counter_events::{ServiceState, ServiceStatus};
+use serde::Serialize;
+
+use super::view::to_millis;
 
 /// A node refreshes its status each minute and the broker drops it after three; that is not announced, so
 /// it is waited for here.
@@ -11,15 +14,26 @@ const EXPIRES_AFTER: f64 = 190.0;
 type Key = (String, String);
 
 #[derive(Debug, Clone)]
-struct Node {
+struct Heard {
     status: ServiceStatus,
     received: f64,
+}
+
+/// A node as it is told.
+#[derive(Debug, Clone, Serialize)]
+pub struct Node {
+    /// What it last said of itself.
+    #[serde(flatten)]
+    pub status: ServiceStatus,
+    /// How long ago that was.
+    #[serde(rename = "ageSeconds")]
+    pub age_seconds: f64,
 }
 
 /// The nodes, a bounded number.
 #[derive(Debug)]
 pub struct Nodes {
-    nodes: BTreeMap<Key, Node>,
+    nodes: BTreeMap<Key, Heard>,
     capacity: usize,
 }
 
@@ -38,7 +52,7 @@ impl Nodes {
                 return false;
             }
         }
-        self.nodes.insert(key, Node { status, received: now });
+        self.nodes.insert(key, Heard { status, received: now });
         true
     }
 
@@ -55,6 +69,17 @@ impl Nodes {
     /// Forgets the nodes that were not heard for too long.
     pub fn expire(&mut self, now: f64) {
         self.nodes.retain(|_, node| now - node.received < EXPIRES_AFTER);
+    }
+
+    /// The nodes that were heard of late, by service and instance.
+    pub fn list(&self, now: f64) -> Vec<Node> {
+        let fresh = self.nodes.values().filter(|node| now - node.received < EXPIRES_AFTER);
+        fresh
+            .map(|node| Node {
+                status: node.status.clone(),
+                age_seconds: to_millis((now - node.received).max(0.0)),
+            })
+            .collect()
     }
 
     /// Number of nodes of `service` that are at work.
@@ -96,6 +121,11 @@ mod tests {
         assert!(nodes.take(node("a", ServiceState::Offline), 100.0));
         assert_eq!(nodes.online("inference"), 1);
         assert_eq!(nodes.online("engage"), 0);
+        let told = nodes.list(101.5);
+        let names: Vec<_> =
+            told.iter().map(|node| (node.status.instance.as_str(), node.age_seconds)).collect();
+        assert_eq!(names, [("a", 1.5), ("b", 1.5)]);
+        assert!(nodes.list(290.0).is_empty(), "what was not heard for so long is not told");
         nodes.expire(289.0);
         assert_eq!(nodes.online("inference"), 1);
         assert!(nodes.take(node("c", ServiceState::Online), 290.0), "the others have expired");

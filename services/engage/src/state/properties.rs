@@ -49,7 +49,10 @@ fn history() -> impl Strategy<Value = Vec<Event>> {
 }
 
 fn fresh(tombstones: usize) -> State {
-    State::new("epoch".into(), Options { devices: 100, tombstones, bucket: BUCKET.into() })
+    State::new(
+        "epoch".into(),
+        Options { devices: 100, tombstones, bucket: BUCKET.into(), ..Options::default() },
+    )
 }
 
 fn apply(state: &mut State, event: &Event, receipt: Receipt) -> Outcome {
@@ -87,7 +90,7 @@ fn check_sums(state: &State, now: f64) {
             assert_eq!(device.count(), None, "unknown is not zero");
         }
     }
-    assert_eq!(state.summary(), expected);
+    assert_eq!(state.summary(ScopeID::ALL), expected);
     let live = all.devices.iter().filter(|device| device.condition == Condition::Live);
     assert_eq!(expected.people, live.map(|device| u64::from(device.count().unwrap())).sum::<u64>());
 }
@@ -246,7 +249,7 @@ proptest! {
         let mut truth = Mirror::default();
         truth.follow(&state, now);
         prop_assert_eq!(mirror.seen(), truth.seen());
-        prop_assert_eq!(mirror.summary, state.summary());
+        prop_assert_eq!(mirror.summary, state.summary(ScopeID::ALL));
         prop_assert_eq!(mirror.version, Some(state.version()));
     }
 
@@ -257,8 +260,8 @@ proptest! {
             apply(&mut state, event, Receipt::live(NOW));
         }
         state.tick(NOW + 5.0);
-        prop_assert_eq!(state.summary().live, 0);
-        prop_assert_eq!(state.summary().people, 0);
+        prop_assert_eq!(state.summary(ScopeID::ALL).live, 0);
+        prop_assert_eq!(state.summary(ScopeID::ALL).people, 0);
         check_sums(&state, NOW + 5.0);
     }
 }

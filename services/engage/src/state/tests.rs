@@ -7,7 +7,7 @@ use super::samples::{BUCKET, NOW, failure, result, status};
 use super::*;
 
 fn options() -> Options {
-    Options { devices: 100, tombstones: 8, bucket: BUCKET.into() }
+    Options { devices: 100, tombstones: 8, bucket: BUCKET.into(), ..Options::default() }
 }
 
 fn state() -> State {
@@ -19,7 +19,7 @@ fn id(name: &str) -> DeviceID {
 }
 
 fn device(state: &State, now: f64) -> Device {
-    state.device(&id("cam-1"), now).expect("the device is shown")
+    state.device(&id("cam-1"), ScopeID::ALL, now).expect("the device is shown")
 }
 
 fn condition(state: &State) -> Condition {
@@ -36,12 +36,12 @@ fn a_device_is_unknown_until_it_is_counted() {
     assert_eq!(state.status(status("cam-1", 1, 1), Receipt::live(NOW)), Outcome::Changed);
     let unknown = device(&state, NOW);
     assert_eq!((unknown.condition, unknown.count(), unknown.age_seconds), (Condition::Unknown, None, None));
-    assert_eq!(state.summary(), Summary { unknown: 1, ..Summary::default() });
+    assert_eq!(state.summary(ScopeID::ALL), Summary { unknown: 1, ..Summary::default() });
 
     assert_eq!(counted(&mut state, 1, 3), Outcome::Changed);
     let live = device(&state, NOW + 2.0);
     assert_eq!((live.condition, live.count(), live.age_seconds), (Condition::Live, Some(3), Some(2.0)));
-    assert_eq!(state.summary(), Summary { people: 3, live: 1, ..Summary::default() });
+    assert_eq!(state.summary(ScopeID::ALL), Summary { people: 3, live: 1, ..Summary::default() });
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn a_live_device_turns_stale_by_the_clock() {
     assert_eq!(state.version(), version);
     state.tick(NOW + 5.0);
     assert_eq!(condition(&state), Condition::Stale);
-    assert_eq!(state.summary(), Summary { stale: 1, ..Summary::default() });
+    assert_eq!(state.summary(ScopeID::ALL), Summary { stale: 1, ..Summary::default() });
     assert_eq!(state.changes_since(Some(version), NOW + 5.0).devices.len(), 1);
     assert_eq!(device(&state, NOW + 60.0).age_seconds, Some(60.0));
 
@@ -83,7 +83,7 @@ fn an_old_retained_result_is_stale_at_once_with_its_true_age() {
     state.counted(result("cam-1", 1, 1, 3), Receipt::retained(NOW + 3600.0));
     let old = device(&state, NOW + 3600.0);
     assert_eq!((old.condition, old.count(), old.age_seconds), (Condition::Stale, Some(3), Some(3600.0)));
-    assert_eq!(state.summary().people, 0);
+    assert_eq!(state.summary(ScopeID::ALL).people, 0);
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn offline_goes_before_everything() {
     state.failed(failure("cam-1", 1, 1), Receipt::live(NOW));
     counted(&mut state, 2, 3);
     assert_eq!(condition(&state), Condition::Offline);
-    assert_eq!(state.summary(), Summary { offline: 1, ..Summary::default() });
+    assert_eq!(state.summary(ScopeID::ALL), Summary { offline: 1, ..Summary::default() });
 
     // an older connection's will does not turn a newer connection offline
     state.status(status("cam-1", 1, 2), Receipt::live(NOW));
@@ -141,7 +141,7 @@ fn a_result_without_a_status_is_kept_but_not_shown() {
     let mut state = state();
     assert_eq!(counted(&mut state, 1, 3), Outcome::Hidden);
     assert_eq!((state.hidden(), state.version()), (1, 0));
-    assert!(state.device(&id("cam-1"), NOW).is_none());
+    assert!(state.device(&id("cam-1"), ScopeID::ALL, NOW).is_none());
     assert_eq!(state.picture(&id("cam-1"), None), Err(NoPicture::NoDevice));
     state.status(status("cam-1", 1, 1), Receipt::live(NOW));
     assert_eq!((state.hidden(), device(&state, NOW).count()), (0, Some(3)));
@@ -156,7 +156,7 @@ fn clearing_the_status_removes_the_device() {
     assert_eq!(state.cleared(&id("cam-1"), Cleared::Status, NOW), Outcome::Changed);
     let changes = state.changes_since(Some(version), NOW);
     assert_eq!((changes.devices.len(), changes.removed.len()), (0, 1));
-    assert_eq!(state.summary(), Summary::default());
+    assert_eq!(state.summary(ScopeID::ALL), Summary::default());
     assert_eq!(state.cleared(&id("cam-1"), Cleared::Result, NOW), Outcome::Hidden);
     assert_eq!(state.hidden(), 0, "nothing is left of it");
     assert_eq!(state.cleared(&id("cam-2"), Cleared::Status, NOW), Outcome::Unchanged);
@@ -318,10 +318,10 @@ fn what_the_broker_no_longer_has_goes_once_it_has_sent_everything() {
     assert_eq!(state.version(), version, "nothing goes before the end");
     state.complete_sync(NOW);
     assert_eq!(condition(&state), Condition::Live);
-    assert_eq!(state.device(&id("cam-2"), NOW).unwrap().condition, Condition::Unknown);
+    assert_eq!(state.device(&id("cam-2"), ScopeID::ALL, NOW).unwrap().condition, Condition::Unknown);
     let changes = state.changes_since(Some(version), NOW);
     assert_eq!(changes.removed, [Arc::new(id("cam-3"))]);
-    assert_eq!(state.summary(), Summary { people: 3, live: 1, unknown: 1, ..Summary::default() });
+    assert_eq!(state.summary(ScopeID::ALL), Summary { people: 3, live: 1, unknown: 1, ..Summary::default() });
 }
 
 #[test]

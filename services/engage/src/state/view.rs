@@ -1,7 +1,9 @@
 //! What viewers see: [`Device`], [`Summary`] and [`Changes`].
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::fmt::Write;
+use std::ops::Deref;
+use std::sync::{Arc, OnceLock};
 
 use people_counter_events::{
     AnalysisFailed, DeviceID, DeviceStatus, FailureReason, FrameID, Model, PeopleCounted, Person, Picture,
@@ -86,6 +88,11 @@ impl Summary {
         }
     }
 
+    /// Number of devices.
+    pub fn devices(&self) -> u64 {
+        Condition::ALL.iter().map(|condition| self.of(*condition)).sum()
+    }
+
     fn slot(&mut self, condition: Condition) -> &mut u64 {
         match condition {
             Condition::Live => &mut self.live,
@@ -97,13 +104,21 @@ impl Summary {
     }
 }
 
-/// One device at one moment. Cheap to make: the messages are shared.
+/// One device at one moment. Cheap to make: everything but the age is shared.
 #[derive(Debug, Clone)]
 pub struct Device {
-    /// Its state.
-    pub condition: Condition,
     /// Age of the count in seconds; `None` without a count, or when no clock can tell.
     pub age_seconds: Option<f64>,
+    facts: Arc<Facts>,
+}
+
+/// What does not change about a device until its next version.
+#[derive(Debug)]
+pub struct Facts {
+    /// The version of its last change.
+    pub version: u64,
+    /// Its state.
+    pub condition: Condition,
     /// The camera's clock minus the gateway's, seconds, when that is worth telling.
     pub clock_offset_seconds: Option<f64>,
     /// The gateway's clock minus ours, seconds, when it is ahead by more than anybody tolerates.
@@ -116,21 +131,39 @@ pub struct Device {
     pub result: Option<Arc<PeopleCounted>>,
     /// The newest failure, while it is newer than the result.
     pub failure: Option<Arc<AnalysisFailed>>,
+    text: OnceLock<Text>,
 }
 
-impl Device {
+/// The JSON of a device without its age, made once however many viewers it goes to.
+#[derive(Debug)]
+struct Text {
+    json: Box<str>,
+    age_at: usize,
+}
+
+impl Deref for Device {
+    type Target = Facts;
+
+    fn deref(&self) -> &Facts {
+        &self.facts
+    }
+}
+
+impl Facts {
     /// `None` for a device that is not shown.
-    pub(super) fn of(entry: &Entry, now: f64) -> Option<Self> {
+    pub(super) fn of(entry: &Entry) -> Option<Self> {
         let noticed = |offset: &f64| offset.abs() > CLOCK_TOLERANCE;
+        let shown = entry.shown?;
         Some(Self {
-            condition: entry.shown?.condition(),
-            age_seconds: entry.result.as_ref().and_then(|result| result.age(now)),
+            version: shown.version(),
+            condition: shown.condition(),
             clock_offset_seconds: entry.clock_offset().filter(noticed),
             gateway_ahead_seconds: entry.result.as_ref().and_then(|result| result.ahead()),
             has_picture: entry.pictures.get(None).is_ok(),
             status: Arc::clone(entry.status.as_ref()?),
             result: entry.result.as_ref().map(|result| Arc::clone(&result.message)),
             failure: entry.open_failure().cloned(),
+            text: OnceLock::new(),
         })
     }
 
@@ -142,6 +175,49 @@ impl Device {
     /// The newest count, whatever its age; `None` if it was never counted.
     pub fn count(&self) -> Option<u32> {
         self.result.as_ref().map(|result| result.count())
+    }
+}
+
+impl Device {
+    /// `None` for a device that is not shown.
+    pub(super) fn of(entry: &Entry, now: f64) -> Option<Self> {
+        let facts = entry.facts()?;
+        Some(Self { age_seconds: entry.result.as_ref().and_then(|result| result.age(now)), facts })
+    }
+
+    /// About how long its JSON is, bytes.
+    pub fn size(&self) -> usize {
+        self.text().json.len() + 12
+    }
+
+    fn text(&self) -> &Text {
+        self.facts.text.get_or_init(|| Text::of(self))
+    }
+
+    /// Adds the device's JSON to `text`.
+    pub fn write(&self, text: &mut String) {
+        let made = self.text();
+        text.push_str(&made.json[..made.age_at]);
+        match self.age_seconds {
+            // writing to a text cannot fail
+            Some(age) => drop(write!(text, "{}", to_millis(age))),
+            None => text.push_str(NO_AGE),
+        }
+        text.push_str(&made.json[made.age_at..]);
+    }
+}
+
+const NO_AGE: &str = "null";
+
+impl Text {
+    fn of(device: &Device) -> Self {
+        let ageless = Device { age_seconds: None, facts: Arc::clone(&device.facts) };
+        let mut json = serde_json::to_string(&ageless).expect("a device has text keys and finite numbers");
+        // what stands before it are the id, the state and the count, so this is the first such text
+        let key = "\"ageSeconds\":";
+        let age_at = json.find(key).expect("a device has an age") + key.len();
+        json.replace_range(age_at..age_at + NO_AGE.len(), "");
+        Self { json: json.into(), age_at }
     }
 }
 
@@ -158,6 +234,8 @@ pub struct Changes {
     pub devices: Vec<Device>,
     /// The devices that went.
     pub removed: Vec<Arc<DeviceID>>,
+    /// Whether that is all that changed until now.
+    pub whole: bool,
 }
 
 #[derive(Serialize)]
@@ -252,6 +330,6 @@ impl Serialize for Device {
 }
 
 /// Seconds, to the millisecond.
-fn to_millis(seconds: f64) -> f64 {
+pub(super) fn to_millis(seconds: f64) -> f64 {
     (seconds * 1000.0).round() / 1000.0
 }

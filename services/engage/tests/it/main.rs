@@ -1,11 +1,14 @@
 //! Engage as a black box: real MQTT, a real S3 server, HTTP and WebSocket over TCP.
 #![allow(clippy::unwrap_used, reason = "tests stop at the first surprise")]
 
+mod history;
 mod messages;
 mod pictures;
+mod queries;
 mod rest;
 mod stage;
 mod start;
 mod stream;
+mod subscriptions;
 mod truth;
 mod viewer;

@@ -149,3 +149,43 @@ async fn what_the_store_cannot_give_is_a_problem_of_its_own_kind() {
     assert_eq!(problem(image(&engage, "fake").await, 503).await, "store");
     engage.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_picture_is_scaled_for_who_asks() {
+    let stage = Stage::set().await;
+    let mut config = stage.config();
+    config.limits.picture_pixels = 640 * 480;
+    let engage = stage.engage_with(config).await;
+    let jpeg = |width, height| {
+        let mut bytes = Vec::new();
+        let pixels = image::RgbImage::new(width, height);
+        pixels.write_to(&mut std::io::Cursor::new(&mut bytes), image::ImageFormat::Jpeg).unwrap();
+        bytes
+    };
+    for (name, body) in [("good", jpeg(640, 480)), ("large", jpeg(641, 480)), ("broken", JPEG.to_vec())] {
+        stage.status(&status(name, 1)).await;
+        let result = result(name, 1, 1);
+        stage.put(result.file_path.key(), body).await;
+        stage.counted(&result).await;
+        engage.until(name, "count", 1).await;
+    }
+    let url = "/api/v1/devices/good/image?size=350";
+    let small = engage.get(url).await;
+    assert_eq!(small.headers()["content-type"], "image/jpeg");
+    let tag = small.headers()["etag"].clone();
+    let decoded = image::load_from_memory(&small.bytes().await.unwrap()).unwrap();
+    assert_eq!((decoded.width(), decoded.height()), (320, 240));
+    let again = engage.http.get(format!("http://{}{url}", engage.addr)).header("if-none-match", tag.clone());
+    assert_eq!(again.send().await.unwrap().status(), 304);
+    let original = engage.get("/api/v1/devices/good/image").await;
+    assert_ne!(original.headers()["etag"], tag, "another size is another tag");
+    assert_eq!(original.bytes().await.unwrap(), jpeg(640, 480));
+    let wide = engage.get("/api/v1/devices/good/image?size=2000").await;
+    assert_eq!(wide.bytes().await.unwrap(), jpeg(640, 480), "nothing is made larger than it is");
+    for name in ["large", "broken"] {
+        let answer = engage.get(&format!("/api/v1/devices/{name}/image?size=320")).await;
+        assert_eq!(problem(answer, 502).await, "undecodable", "{name}");
+        assert_eq!(image(&engage, name).await.status(), 200, "as it is it can be had");
+    }
+    engage.stop().await;
+}

@@ -1,7 +1,7 @@
 //! REST, the page, headers and problems.
 
 use crate::messages::{result, status};
-use crate::stage::Stage;
+use crate::stage::{Stage, eventually};
 use crate::viewer;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -42,6 +42,19 @@ async fn errors_are_problem_details() {
         ("/api/v1/devices/a%20b", 400, "bad-request"),
         ("/api/v1/devices/%3Cscript%3E", 400, "bad-request"),
         ("/api/v1/devices/cam-1/image?frame=7", 400, "bad-request"),
+        ("/api/v1/devices/cam-1/image?size=wide", 400, "bad-request"),
+        ("/api/v1/devices/cam-1/image?size=8", 400, "bad-request"),
+        ("/api/v1/devices/cam-1/history?since=yesterday", 400, "bad-request"),
+        ("/api/v1/devices/cam-1/history?since=NaN", 400, "bad-request"),
+        ("/api/v1/devices/nobody/history", 404, "unknown-device"),
+        ("/api/v1/devices?since=new", 400, "bad-request"),
+        ("/api/v1/devices?since=1&q=x", 400, "bad-request"),
+        ("/api/v1/devices?state=alive", 400, "bad-request"),
+        ("/api/v1/devices?sort=name", 400, "bad-request"),
+        ("/api/v1/devices?label=floor", 400, "bad-request"),
+        ("/api/v1/devices?limit=-1", 400, "bad-request"),
+        ("/api/v1/devices?limit=1&limit=2", 400, "bad-request"),
+        ("/api/v1/devices?filter=x", 400, "bad-request"),
         ("/api/v1/stream", 426, "websocket"),
         ("/api/v1/nothing", 404, "not-found"),
         ("/../../etc/passwd", 404, "not-found"),
@@ -54,13 +67,61 @@ async fn errors_are_problem_details() {
         assert_eq!(problem["status"], status, "{path}");
         assert!(problem["title"].is_string() && problem["detail"].is_string(), "{path}");
     }
-    for path in ["/api/v1/devices", "/api/v1/devices/cam-1", "/api/v1/stream", "/readyz"] {
-        let answer = engage.http.delete(format!("http://{}{path}", engage.addr)).send().await.unwrap();
+    for path in ["/api/v1/devices", "/api/v1/summary", "/api/v1/stream", "/readyz"] {
+        let answer = engage.http.put(format!("http://{}{path}", engage.addr)).send().await.unwrap();
         assert_eq!(answer.status(), 405, "{path}");
         assert_eq!(answer.headers()["allow"], "GET, HEAD", "{path}");
     }
     let head = engage.http.head(format!("http://{}/api/v1/devices", engage.addr)).send().await.unwrap();
     assert_eq!(head.status(), 200);
+    engage.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_sums_the_nodes_and_the_version_have_addresses_of_their_own() {
+    let stage = Stage::set().await;
+    let mut config = stage.config();
+    config.node = Some("engage-test".into());
+    let engage = stage.engage_with(config).await;
+    stage.status(&status("cam-1", 1)).await;
+    stage.counted(&result("cam-1", 1, 3)).await;
+    let device = engage.until("cam-1", "count", 3).await;
+    let all = engage.json("/api/v1/devices").await;
+    let sums = engage.json("/api/v1/summary").await;
+    for field in ["epoch", "version", "connected", "summary"] {
+        assert_eq!(sums[field], all[field], "{field}");
+    }
+    assert!(sums["serverTime"].as_f64() >= device["analysedTimestamp"].as_f64(), "{sums}");
+    let nodes = eventually("the own node", async || {
+        let nodes = engage.json("/api/v1/nodes").await;
+        (nodes["nodes"].as_array().unwrap().len() == 1).then_some(nodes)
+    })
+    .await;
+    let node = &nodes["nodes"][0];
+    assert_eq!((&node["service"], &node["instance"]), (&"engage".into(), &"engage-test".into()));
+    assert!(node["state"] == "online" && node["ageSeconds"].as_f64() >= Some(0.0), "{node}");
+    assert!(nodes["serverTime"].is_f64());
+    let version = engage.json("/api/v1/version").await;
+    assert_eq!(version["version"], env!("CARGO_PKG_VERSION"));
+    assert!(version["build"].is_string());
+    engage.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn long_answers_are_compressed_for_who_can_read_them() {
+    let stage = Stage::set().await;
+    for n in 0..50 {
+        stage.status(&status(&format!("cam-{n}"), 1)).await;
+    }
+    let engage = stage.engage().await;
+    let plain = engage.get("/api/v1/devices").await;
+    assert!(plain.headers().get("content-encoding").is_none());
+    let plain = plain.bytes().await.unwrap();
+    let asked = engage.http.get(format!("http://{}/api/v1/devices", engage.addr));
+    let packed = asked.header("accept-encoding", "gzip").send().await.unwrap();
+    assert_eq!(packed.headers()["content-encoding"], "gzip");
+    let packed = packed.bytes().await.unwrap();
+    assert!(packed.starts_with(&[0x1F, 0x8B]) && packed.len() * 4 < plain.len(), "{}", packed.len());
     engage.stop().await;
 }
 

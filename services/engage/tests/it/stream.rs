@@ -204,7 +204,12 @@ async fn what_viewers_may_say_is_little() {
         (Message::text("hello"), 1007),
         (Message::text(r#"{"type":"ack"}"#), 1007),
         (Message::binary(vec![1, 2, 3]), 1003),
-        (Message::text("x".repeat(5000)), 1009),
+        (Message::text(r#"{"type":"subscribe"}"#), 1007),
+        (Message::text(r#"{"type":"subscribe","devices":["a b"]}"#), 1007),
+        (Message::text(r#"{"type":"subscribe","devices":"some"}"#), 1007),
+        (Message::text(r#"{"type":"subscribe","limit":501}"#), 1007),
+        (Message::text(r#"{"type":"subscribe","sort":"name"}"#), 1007),
+        (Message::text("x".repeat(70_000)), 1009),
     ] {
         let mut viewer = Viewer::of(&engage).await;
         viewer.take().await;
@@ -217,7 +222,17 @@ async fn what_viewers_may_say_is_little() {
     viewer.say(r#"{"type":"filter","devices":["cam-1"]}"#.into()).await;
     stage.status(&status("cam-1", 1)).await;
     viewer.until(|message| device(message, "cam-1").cloned()).await;
-    // a flood is not
+    // a flood is not, neither of bytes
+    for _ in 0..6 {
+        let long = Message::text(format!(r#"{{"type":"later","x":"{}"}}"#, "x".repeat(60_000)));
+        if futures_util::SinkExt::send(&mut viewer.socket, long).await.is_err() {
+            break;
+        }
+    }
+    assert_eq!(viewer.closed().await.0, 1008);
+    // nor of messages
+    let mut viewer = Viewer::of(&engage).await;
+    viewer.take().await;
     for _ in 0..500 {
         let ack = Message::text(r#"{"type":"ack","version":0}"#);
         if futures_util::SinkExt::send(&mut viewer.socket, ack).await.is_err() {
@@ -225,7 +240,7 @@ async fn what_viewers_may_say_is_little() {
         }
     }
     eventually("the end of the flood", async || {
-        (engage.metric(r#"engage_viewers_ended_total{reason="Flooding"}"#).await == 1.0).then_some(())
+        (engage.metric(r#"engage_viewers_ended_total{reason="Flooding"}"#).await == 2.0).then_some(())
     })
     .await;
     engage.stop().await;

@@ -59,6 +59,14 @@ impl Viewer {
         self.socket.send(Message::text(text)).await.unwrap();
     }
 
+    /// Follows something else and takes the snapshot of it, past what was on its way.
+    pub async fn subscribe(&mut self, subscription: Value) -> Value {
+        let mut message = subscription;
+        message["type"] = "subscribe".into();
+        self.say(message.to_string()).await;
+        self.until(|message| (message["type"] == "snapshot").then(|| message.clone())).await
+    }
+
     /// Takes messages until `found` finds what it looks for.
     pub async fn until<T>(&mut self, mut found: impl FnMut(&Value) -> Option<T>) -> T {
         loop {
@@ -81,4 +89,12 @@ impl Viewer {
 /// The device of this id in a message.
 pub fn device<'a>(message: &'a Value, id: &str) -> Option<&'a Value> {
     message["devices"].as_array()?.iter().find(|device| device["deviceID"] == id)
+}
+
+/// The ids of the devices in a message, sorted.
+pub fn ids(message: &Value) -> Vec<&str> {
+    let devices = message["devices"].as_array().unwrap().iter();
+    let mut ids: Vec<&str> = devices.map(|device| device["deviceID"].as_str().unwrap()).collect();
+    ids.sort_unstable();
+    ids
 }

@@ -1,5 +1,7 @@
 //! [`Pictures`]: pictures from the store, on demand, through a bounded cache.
 
+mod scale;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -9,6 +11,8 @@ use tokio::sync::Semaphore;
 
 use crate::config::Limits;
 use crate::metrics::Metrics;
+
+pub use scale::Width;
 
 /// What an entry of the cache costs beside its bytes.
 const OVERHEAD: usize = 256;
@@ -34,6 +38,9 @@ pub enum Unavailable {
     /// The object is larger than the limit.
     #[error("the picture is larger than the limit of {0} bytes")]
     TooLarge(u64),
+    /// Its pixels cannot be unpacked.
+    #[error("the picture cannot be scaled: {0}")]
+    Undecodable(image::ImageError),
     /// The store does not answer, or refuses.
     #[error("the store cannot be read")]
     Store(#[source] Box<iot_storage::Error>),
@@ -46,6 +53,7 @@ impl Unavailable {
             Self::Gone => "gone",
             Self::NotAPicture => "not-a-picture",
             Self::TooLarge(_) => "too-large",
+            Self::Undecodable(_) => "undecodable",
             Self::Store(_) => "store",
         }
     }
@@ -57,7 +65,9 @@ pub struct Pictures {
     store: Store,
     cache: Cache<String, Picture>,
     fetches: Semaphore,
+    scalers: Semaphore,
     limit: u64,
+    pixels: u64,
     metrics: Metrics,
 }
 
@@ -71,26 +81,56 @@ impl Pictures {
             store,
             cache: Cache::builder().weigher(weight).max_capacity(limits.cache_bytes).build(),
             fetches: Semaphore::new(limits.fetches),
+            scalers: Semaphore::new(limits.scalers),
             limit: limits.picture_bytes,
+            pixels: limits.picture_pixels,
             metrics,
         }
     }
 
-    /// The picture under `key` of the configured bucket.
+    /// The picture under `key` of the configured bucket, at most this wide.
     ///
     /// # Errors
     /// [`Unavailable`].
-    pub async fn get(&self, key: &str) -> Result<Picture, Arc<Unavailable>> {
-        if let Some(picture) = self.cache.get(key).await {
+    pub async fn get(&self, key: &str, width: Option<Width>) -> Result<Picture, Arc<Unavailable>> {
+        let name = width.map_or_else(|| key.to_owned(), |width| format!("{key}@{width}"));
+        if let Some(picture) = self.cache.get(&name).await {
             self.metrics.picture("cached");
             return Ok(picture);
         }
-        let outcome = self.cache.try_get_with_by_ref(key, self.fetch(key)).await;
+        let outcome = match width {
+            None => self.original(key).await,
+            Some(width) => {
+                let scaled = self.cache.try_get_with_by_ref(&name, self.scaled(key, width)).await;
+                scaled.map_err(|why| Arc::clone(&*why))
+            }
+        };
         self.metrics.picture(match &outcome {
+            Ok(_) if width.is_some() => "scaled",
             Ok(_) => "fetched",
             Err(why) => why.code(),
         });
         outcome
+    }
+
+    async fn original(&self, key: &str) -> Result<Picture, Arc<Unavailable>> {
+        self.cache.try_get_with_by_ref(key, self.fetch(key)).await
+    }
+
+    async fn scaled(&self, key: &str, width: Width) -> Result<Picture, Arc<Unavailable>> {
+        let original = self.original(key).await?;
+        let _turn = self.scalers.acquire().await.map_err(|_| Unavailable::Gone)?;
+        let (bytes, pixels) = (original.bytes.clone(), self.pixels);
+        let scaled = tokio::task::spawn_blocking(move || scale::scale(&bytes, width, pixels)).await;
+        match scaled {
+            Ok(Ok(Some(bytes))) => Ok(Picture { bytes, content_type: "image/jpeg" }),
+            Ok(Ok(None)) => Ok(original),
+            Ok(Err(error)) => Err(Arc::new(Unavailable::Undecodable(error))),
+            Err(panicked) => {
+                let error = std::io::Error::other(panicked);
+                Err(Arc::new(Unavailable::Undecodable(error.into())))
+            }
+        }
     }
 
     async fn fetch(&self, key: &str) -> Result<Picture, Unavailable> {

@@ -1,0 +1,60 @@
+//! [`Document`]: how the state is told, by REST and by the stream.
+
+use people_counter_events::DeviceID;
+use serde::Serialize;
+
+use crate::state::{Device, Summary};
+
+/// Everything but the devices, which are spliced in as the texts that they have made already.
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Document<'a> {
+    /// `snapshot` or `delta`; REST has none.
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    pub kind: Option<&'static str>,
+    /// Names the state.
+    pub epoch: &'a str,
+    /// The version that this leads to.
+    pub version: u64,
+    /// The version that this starts from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<u64>,
+    /// When it was made, by the clock of this process; Unix seconds.
+    pub server_time: f64,
+    /// Whether the state is what the broker has.
+    pub connected: bool,
+    /// The sums over all devices that the reader may see.
+    pub summary: Summary,
+    /// Number of devices that were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub total: Option<usize>,
+    /// The devices of a page, in order.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub order: Option<&'a [DeviceID]>,
+    /// The devices that went.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub removed: Option<Vec<&'a DeviceID>>,
+}
+
+impl Document<'_> {
+    /// The JSON with these devices.
+    pub fn with(&self, devices: &[Device]) -> String {
+        let mut text = serde_json::to_string(self).expect("the document has text keys and finite numbers");
+        text.reserve(devices.iter().map(|device| device.size() + 1).sum::<usize>() + 16);
+        text.pop();
+        text.push_str(",\"devices\":[");
+        for (n, device) in devices.iter().enumerate() {
+            if n > 0 {
+                text.push(',');
+            }
+            device.write(&mut text);
+        }
+        text.push_str("]}");
+        text
+    }
+}
+
+/// Unix seconds as they are told: to the millisecond.
+pub fn to_millis(seconds: f64) -> f64 {
+    (seconds * 1000.0).round() / 1000.0
+}

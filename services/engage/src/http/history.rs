@@ -1,0 +1,34 @@
+//! `/api/v1/devices/{id}/history`: the last counts of a device.
+
+use actix_web::web::{Data, Path};
+use actix_web::{HttpRequest, HttpResponse};
+use people_counter_events::DeviceID;
+use serde::Serialize;
+
+use super::devices::{device_id, json, unknown};
+use super::query::Parameters;
+use super::{App, Problem};
+use crate::state::Point;
+
+#[derive(Serialize)]
+struct Body<'a> {
+    #[serde(rename = "deviceID")]
+    device_id: &'a DeviceID,
+    /// The oldest that this replica holds.
+    since: Option<f64>,
+    points: Vec<Point>,
+}
+
+/// The counts that this replica has seen, oldest first; those after `?since=`.
+pub async fn get(app: Data<App>, id: Path<String>, request: HttpRequest) -> Result<HttpResponse, Problem> {
+    let id = device_id(&id)?;
+    let since: Option<f64> =
+        Parameters::of(&request, &["since"], &[])?.value("since", "a time in Unix seconds")?;
+    let since = since.unwrap_or(f64::NEG_INFINITY);
+    if since.is_nan() {
+        return Err(Problem::bad_request("since is not a time in Unix seconds"));
+    }
+    let (oldest, points) = app.board.read(|state| state.history(&id, since)).ok_or_else(|| unknown(&id))?;
+    let body = Body { device_id: &id, since: oldest, points };
+    Ok(json(serde_json::to_string(&body).expect("a history has text keys and finite numbers")))
+}

@@ -1,0 +1,45 @@
+//! The last counts of a device.
+
+use crate::messages::{now, result, status};
+use crate::stage::Stage;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_counts_are_remembered_and_not_more() {
+    let stage = Stage::set().await;
+    let mut config = stage.config();
+    config.limits.history = 5;
+    let engage = stage.engage_with(config).await;
+    stage.status(&status("cam-1", 1)).await;
+    engage.until("cam-1", "state", "unknown").await;
+    let none = engage.json("/api/v1/devices/cam-1/history").await;
+    assert_eq!(none, serde_json::json!({"deviceID": "cam-1", "since": null, "points": []}));
+    let start = now() - 100.0;
+    for n in 1..=8 {
+        let mut result = result("cam-1", n, n as u32);
+        result.analysed_timestamp = start + n as f64;
+        stage.counted(&result).await;
+        // a late one is no count of its own
+        stage.counted(&crate::messages::result("cam-1", n - 1, 99)).await;
+    }
+    engage.until("cam-1", "count", 8).await;
+    let all = engage.json("/api/v1/devices/cam-1/history").await;
+    let counts = |history: &serde_json::Value| -> Vec<u64> {
+        history["points"].as_array().unwrap().iter().map(|point| point["count"].as_u64().unwrap()).collect()
+    };
+    assert_eq!(counts(&all), [4, 5, 6, 7, 8]);
+    assert_eq!(all["since"], start + 4.0, "so far back this replica knows");
+    assert_eq!(all["points"][0]["timestamp"], start + 4.0);
+    let later = engage.json(&format!("/api/v1/devices/cam-1/history?since={}", start + 6.5)).await;
+    assert_eq!(counts(&later), [7, 8]);
+    assert_eq!(later["since"], all["since"]);
+    // a device that went and came back has none
+    stage.remove("cam-1").await;
+    stage.status(&status("cam-1", 2)).await;
+    let gone = crate::stage::eventually("no history", async || {
+        let history = engage.get("/api/v1/devices/cam-1/history").await;
+        let history: serde_json::Value = history.error_for_status().ok()?.json().await.unwrap();
+        history["since"].is_null().then_some(history)
+    });
+    assert!(counts(&gone.await).is_empty());
+    engage.stop().await;
+}
