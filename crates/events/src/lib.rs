@@ -30,7 +30,7 @@ pub use frame::{DataType, Delivery, FrameStored};
 pub use id::{DeviceID, DeviceIDError};
 pub use object::{ObjectPath, frame_key, preview_key};
 pub use order::Order;
-pub use service::{ServiceState, ServiceStatus, ServiceType};
+pub use service::{Durations, ServiceState, ServiceStatus, ServiceType};
 pub use status::{DeviceState, DeviceStatus, StatusType, Unchanged};
 pub use topics::Topics;
 

@@ -24,6 +24,15 @@ pub enum ServiceType {
     Service,
 }
 
+/// How long frames take, milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Durations {
+    /// Half of them take at most this long.
+    pub p50: f64,
+    /// All but one in a hundred take at most this long.
+    pub p99: f64,
+}
+
 /// State of a node. Topic `nodes/{service}/{instance}/status`, retained, expires after three minutes and is
 /// refreshed each minute.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -51,6 +60,12 @@ pub struct ServiceStatus {
     /// Mean milliseconds per frame over the last minute (inference).
     #[serde(rename = "meanDurationMs", default, skip_serializing_if = "Option::is_none")]
     pub mean_duration_ms: Option<f64>,
+    /// Milliseconds per frame over the last minute, as quantiles (inference).
+    #[serde(rename = "durationMs", default, skip_serializing_if = "Option::is_none")]
+    pub duration_ms: Option<Durations>,
+    /// Frames that the node has taken and not finished (inference).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue: Option<u64>,
     /// Failures since the start (inference).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failures: Option<u64>,

@@ -39,6 +39,8 @@ impl Presence {
                 model: None,
                 frames_per_second: None,
                 mean_duration_ms: None,
+                duration_ms: None,
+                queue: None,
                 failures: None,
             };
             topics.nodes.encode(&status).map(Bytes::from).context("cannot write the node's status")

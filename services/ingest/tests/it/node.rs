@@ -41,6 +41,8 @@ impl Online {
             model: None,
             frames_per_second: None,
             mean_duration_ms: None,
+            duration_ms: None,
+            queue: None,
             failures: None,
         };
         self.topics.nodes.encode(&status).unwrap()
