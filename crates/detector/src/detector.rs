@@ -9,6 +9,7 @@ use crate::error::{Cause, Error};
 use crate::geometry::Detection;
 use crate::letterbox::{Letterbox, Placement};
 use crate::model::{Model, cause};
+use crate::scan::Part;
 use crate::{nms, tensor};
 
 /// Finds objects in pictures, one after the other.
@@ -59,6 +60,17 @@ impl Detector {
     /// # Errors
     /// A picture without pixels, a `min_score` that is not a number, a network that fails.
     pub fn detect(&mut self, picture: &RgbImage, min_score: f32) -> Result<Vec<Detection>, Error> {
+        self.detect_part(picture, Part::whole(picture.dimensions()), min_score)
+    }
+
+    /// As [`detect`](Self::detect), within a part of `picture` alone. Boxes are in pixels of the picture, cut at the
+    /// part's edges.
+    pub(crate) fn detect_part(
+        &mut self,
+        picture: &RgbImage,
+        part: Part,
+        min_score: f32,
+    ) -> Result<Vec<Detection>, Error> {
         let (width, height) = picture.dimensions();
         if width == 0 || height == 0 {
             return Err(Error::EmptyPicture { width, height });
@@ -66,20 +78,19 @@ impl Detector {
         if min_score.is_nan() {
             return Err(Error::MinScore(min_score));
         }
-        self.run(picture, min_score).map_err(|source| {
+        self.run(picture, part, min_score).map_err(|source| {
             self.state = None;
             Error::Run { name: self.model.manifest().name.clone(), width, height, source }
         })
     }
 
-    fn run(&mut self, picture: &RgbImage, min_score: f32) -> Result<Vec<Detection>, Cause> {
-        let placement = self.letterbox.draw(picture)?;
+    fn run(&mut self, picture: &RgbImage, part: Part, min_score: f32) -> Result<Vec<Detection>, Cause> {
+        let placement = self.letterbox.draw(picture, part)?;
         let outputs = self.infer().map_err(cause)?;
-        let output = &self.model.manifest().output;
         let mut found = vec![];
-        output.family.read(&outputs, min_score, &mut found).map_err(cause)?;
+        self.model.decoder().read(&outputs, min_score, &mut found).map_err(cause)?;
         back_to_picture(&mut found, placement);
-        nms::suppress(&mut found, output.nms_iou);
+        nms::suppress(&mut found, self.model.manifest().output.nms_iou);
         Ok(found)
     }
 

@@ -64,6 +64,15 @@ pub enum Error {
         reason: String,
     },
 
+    /// Two networks that shall work together see different things.
+    #[error("the networks {first} and {second} cannot be used together: their classes differ")]
+    Classes {
+        /// The name of one.
+        first: String,
+        /// The name of the other.
+        second: String,
+    },
+
     /// The network failed on a picture.
     #[error("the network {name} failed on a picture of {width}x{height}")]
     Run {

@@ -7,12 +7,13 @@ use image::{Rgb, RgbImage};
 
 use crate::geometry::BoundingBox;
 use crate::manifest::{Manifest, Policy};
+use crate::scan::Part;
 
-/// Where a picture lies on the canvas.
+/// Where a picture, or a part of it, lies on the canvas.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Placement {
-    /// Size of the picture itself.
-    picture: (u32, u32),
+    /// What is drawn.
+    part: Part,
     /// Top left corner on the canvas.
     offset: (u32, u32),
     /// Size on the canvas.
@@ -20,7 +21,8 @@ pub(crate) struct Placement {
 }
 
 impl Placement {
-    fn new(picture: (u32, u32), canvas: (u32, u32), policy: Policy) -> Self {
+    fn new(part: Part, canvas: (u32, u32), policy: Policy) -> Self {
+        let picture = (part.width, part.height);
         let ratio =
             (f64::from(canvas.0) / f64::from(picture.0)).min(f64::from(canvas.1) / f64::from(picture.1));
         // a very long picture still gets one pixel
@@ -30,25 +32,33 @@ impl Placement {
             Policy::Letterbox => ((canvas.0 - size.0) / 2, (canvas.1 - size.1) / 2),
             Policy::LetterboxTopLeft => (0, 0),
         };
-        Self { picture, offset, size }
+        Self { part, offset, size }
     }
 
     /// Every pixel comes from the four by four nearest ones of the picture: most networks were trained on pictures
     /// that no filter had softened, and find less in soft ones. Only a picture that shrinks so much that pixels would
     /// be passed over is filtered over all of them.
     fn algorithm(self) -> ResizeAlg {
-        match self.picture.0 / self.size.0 {
+        match self.part.width / self.size.0 {
             0..4 => ResizeAlg::Interpolation(FilterType::CatmullRom),
             _ => ResizeAlg::Convolution(FilterType::CatmullRom),
         }
     }
 
-    /// A box on the canvas in pixels of the picture, cut at its edges.
+    /// A box on the canvas in pixels of the picture, cut at the edges of what was drawn.
     pub(crate) fn to_picture(self, bbox: &BoundingBox) -> BoundingBox {
-        let (width, height) = (self.picture.0 as f32, self.picture.1 as f32);
+        let (width, height) = (self.part.width as f32, self.part.height as f32);
         let x = |x: f32| (x - self.offset.0 as f32) * (width / self.size.0 as f32);
         let y = |y: f32| (y - self.offset.1 as f32) * (height / self.size.1 as f32);
-        BoundingBox { x1: x(bbox.x1), y1: y(bbox.y1), x2: x(bbox.x2), y2: y(bbox.y2) }.clamp(width, height)
+        let inside = BoundingBox { x1: x(bbox.x1), y1: y(bbox.y1), x2: x(bbox.x2), y2: y(bbox.y2) }
+            .clamp(width, height);
+        let (left, top) = (self.part.left as f32, self.part.top as f32);
+        BoundingBox { x1: inside.x1 + left, y1: inside.y1 + top, x2: inside.x2 + left, y2: inside.y2 + top }
+    }
+
+    /// Whether both cover the same pixels of the canvas.
+    fn covers_the_same(self, other: Self) -> bool {
+        (self.offset, self.size) == (other.offset, other.size)
     }
 }
 
@@ -73,10 +83,10 @@ impl Letterbox {
         }
     }
 
-    /// Draws `picture`, which has pixels, and says where it lies.
-    pub(crate) fn draw(&mut self, picture: &RgbImage) -> Result<Placement, ResizeError> {
-        let placement = Placement::new(picture.dimensions(), self.canvas.dimensions(), self.policy);
-        if self.placement.replace(placement) != Some(placement) {
+    /// Draws a part of `picture`, which has pixels, and says where it lies.
+    pub(crate) fn draw(&mut self, picture: &RgbImage, part: Part) -> Result<Placement, ResizeError> {
+        let placement = Placement::new(part, self.canvas.dimensions(), self.policy);
+        if !self.placement.replace(placement).is_some_and(|before| before.covers_the_same(placement)) {
             self.canvas.pixels_mut().for_each(|pixel| *pixel = self.fill);
         }
         // the typed views name the one kind of pixel there is: the untyped ones would compile the scaler for all kinds
@@ -88,7 +98,12 @@ impl Letterbox {
         let ((left, top), (width, height)) = (placement.offset, placement.size);
         let mut target = TypedCroppedImageMut::new(canvas, left, top, width, height)
             .expect("a placement lies inside the canvas");
-        let options = ResizeOptions::new().resize_alg(placement.algorithm());
+        let options = ResizeOptions::new().resize_alg(placement.algorithm()).crop(
+            part.left.into(),
+            part.top.into(),
+            part.width.into(),
+            part.height.into(),
+        );
         self.resizer.resize_typed(&source, &mut target, &options)?;
         Ok(placement)
     }
@@ -117,13 +132,33 @@ mod tests {
         }
     }
 
+    fn draw(letterbox: &mut Letterbox, picture: &RgbImage) -> Placement {
+        letterbox.draw(picture, Part::whole(picture.dimensions())).unwrap()
+    }
+
+    #[test]
+    fn a_part_is_drawn_alone_and_its_boxes_lie_where_the_part_does() {
+        let mut letterbox = letterbox();
+        let picture = RgbImage::from_fn(300, 200, |x, y| {
+            Rgb(if x >= 100 && y >= 50 { [255, 0, 0] } else { [0, 0, 255] })
+        });
+        let part = Part { left: 100, top: 50, width: 104, height: 104 };
+        let placement = letterbox.draw(&picture, part).unwrap();
+        // the filter reaches two pixels over the edge of the part
+        let inside = letterbox.canvas().view(8, 8, CANVAS.0 - 16, CANVAS.1 - 16);
+        assert!(inside.pixels().all(|(_, _, pixel)| pixel == Rgb([255, 0, 0])), "only the part is seen");
+        let on_canvas = BoundingBox { x1: 104.0, y1: 208.0, x2: 500.0, y2: 416.0 };
+        let expected = BoundingBox { x1: 126.0, y1: 102.0, x2: 204.0, y2: 154.0 };
+        assert_eq!(placement.to_picture(&on_canvas), expected);
+    }
+
     #[test]
     fn a_large_picture_counts_with_all_its_pixels() {
         let mut letterbox = letterbox();
         // one white column in eight is 1/8 of white everywhere
         let side = 8 * CANVAS.0;
         let stripes = RgbImage::from_fn(side, side, |x, _| Rgb([if x % 8 == 0 { 255 } else { 0 }; 3]));
-        letterbox.draw(&stripes).unwrap();
+        draw(&mut letterbox, &stripes);
         let inside = letterbox.canvas().view(8, 8, CANVAS.0 - 16, CANVAS.1 - 16);
         assert!(inside.pixels().all(|(_, _, pixel)| pixel.0.iter().all(|value| value.abs_diff(32) <= 2)));
     }
@@ -138,13 +173,14 @@ mod tests {
             ((104, 52), Policy::Letterbox, (0, 104), (416, 208)),
             ((5000, 1), Policy::Letterbox, (0, 207), (416, 1)),
         ] {
-            assert_eq!(Placement::new(picture, CANVAS, policy), Placement { picture, offset, size });
+            let part = Part::whole(picture);
+            assert_eq!(Placement::new(part, CANVAS, policy), Placement { part, offset, size });
         }
     }
 
     #[test]
     fn boxes_come_back_to_where_they_were() {
-        let placement = Placement::new((640, 480), CANVAS, Policy::Letterbox);
+        let placement = Placement::new(Part::whole((640, 480)), CANVAS, Policy::Letterbox);
         let on_canvas = BoundingBox { x1: 104.0, y1: 52.0, x2: 416.0, y2: 208.0 };
         let expected = BoundingBox { x1: 160.0, y1: 0.0, x2: 640.0, y2: 240.0 };
         assert!((placement.to_picture(&on_canvas).iou(&expected) - 1.0).abs() < 1e-6);
@@ -158,7 +194,7 @@ mod tests {
         let red = |width, height| RgbImage::from_pixel(width, height, Rgb([255, 0, 0]));
         let canvas = letterbox.canvas.as_ptr();
         for (width, height) in [(100, 100), (640, 480), (480, 640), (640, 480), (640, 480)] {
-            let placement = letterbox.draw(&red(width, height)).unwrap();
+            let placement = draw(&mut letterbox, &red(width, height));
             let inside = |x: u32, y: u32| {
                 (placement.offset.0..placement.offset.0 + placement.size.0).contains(&x)
                     && (placement.offset.1..placement.offset.1 + placement.size.1).contains(&y)

@@ -29,6 +29,7 @@ pub mod manifest;
 mod model;
 mod nms;
 pub mod picture;
+mod scan;
 mod tensor;
 
 pub use detector::Detector;
@@ -36,3 +37,4 @@ pub use error::Error;
 pub use geometry::{BoundingBox, Detection};
 pub use manifest::{Manifest, ManifestError};
 pub use model::Model;
+pub use scan::{Scan, Scanner, Tiles, TilesError};

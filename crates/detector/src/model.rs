@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use tract_onnx::prelude::*;
 use tract_onnx::tract_hir::infer::Factoid;
 
+use crate::decode::{Decoder, Shape};
 use crate::error::{Cause, Error};
 use crate::manifest::Manifest;
 use crate::tensor;
@@ -24,6 +25,7 @@ const MAX_NETWORK_BYTES: u64 = 1 << 30;
 pub struct Model {
     manifest: Arc<Manifest>,
     plan: Arc<TypedRunnableModel>,
+    decoder: Arc<dyn Decoder>,
 }
 
 impl std::fmt::Debug for Model {
@@ -68,8 +70,13 @@ impl Model {
         if actual != manifest.sha256 {
             return Err(Error::Altered { file: manifest.file, expected: manifest.sha256, actual });
         }
-        let plan = plan(&manifest, onnx)?;
-        Ok(Self { manifest: Arc::new(manifest), plan })
+        let (plan, decoder) = plan(&manifest, onnx)?;
+        Ok(Self { manifest: Arc::new(manifest), plan, decoder })
+    }
+
+    /// Reads the network's outputs.
+    pub(crate) fn decoder(&self) -> &dyn Decoder {
+        self.decoder.as_ref()
     }
 
     /// A state to run the network in, for one thread.
@@ -91,7 +98,7 @@ fn read(path: &Path, limit: u64) -> Result<Vec<u8>, Error> {
 }
 
 /// Parses, checks and optimises the network.
-fn plan(manifest: &Manifest, mut onnx: &[u8]) -> Result<Arc<TypedRunnableModel>, Error> {
+fn plan(manifest: &Manifest, mut onnx: &[u8]) -> Result<(Arc<TypedRunnableModel>, Arc<dyn Decoder>), Error> {
     let failed = |e: TractError| Error::Load { name: manifest.name.clone(), source: cause(e) };
     let mismatch = |reason| Error::Mismatch { name: manifest.name.clone(), reason };
 
@@ -111,17 +118,15 @@ fn plan(manifest: &Manifest, mut onnx: &[u8]) -> Result<Arc<TypedRunnableModel>,
     let mut shapes = vec![];
     for output in network.output_outlets().map_err(failed)? {
         let fact = network.outlet_fact(*output).map_err(failed)?;
-        let shape = fact
-            .shape
-            .as_concrete()
-            .ok_or_else(|| mismatch(format!("the shape of its output is not fixed: {:?}", fact.shape)))?;
         if fact.datum_type != f32::datum_type() {
             return Err(mismatch(format!("its output is {:?}, f32 is expected", fact.datum_type)));
         }
-        shapes.push(shape.to_vec());
+        let lengths = fact.shape.iter().map(|length| usize::try_from(length.to_i64().ok()?).ok());
+        shapes.push(lengths.collect::<Shape>());
     }
-    manifest.output.family.check_outputs(&shapes).map_err(mismatch)?;
-    network.into_runnable().map_err(failed)
+    let (input, classes) = (&manifest.input, manifest.classes.len());
+    let decoder = manifest.output.family.decoder(input, classes, &shapes).map_err(mismatch)?;
+    Ok((network.into_runnable().map_err(failed)?, decoder))
 }
 
 /// The runtime's error as a plain error whose text holds the whole chain.

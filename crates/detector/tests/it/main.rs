@@ -1,6 +1,7 @@
 //! The crate through its public face, with the models and sample pictures of this repository
 #![allow(clippy::unwrap_used, reason = "it stops at the first surprise")]
 
+mod families;
 mod golden;
 mod loading;
 mod pictures;
