@@ -46,7 +46,7 @@ pub(crate) async fn start(
         let mut config = inference::Config { store: store.clone(), ..inference::Config::default() };
         config.mqtt.url.clone_from(&broker);
         config.node = format!("node-{number}");
-        config.workers = std::thread::available_parallelism().map_or(1, usize::from).div_ceil(NODES);
+        config.workers = inference::Threads::Number(inference::Threads::Auto.number().div_ceil(NODES));
         nodes.push(inference::Service::start(config, &Telemetry::default()).await.context("inference")?);
     }
 

@@ -1,29 +1,22 @@
 //! Counting in one picture: bytes in, people and a preview out. No I/O.
 
-use anyhow::Context;
-use image::codecs::jpeg::JpegEncoder;
-use image::imageops::FilterType;
-use image::{DynamicImage, RgbImage};
-use object_detector::{BoundingBox, Detection, Detector, Model, picture};
+use image::RgbImage;
+use object_detector::{Detection, Scanner, picture};
 use people_counter_events::{FailureReason, Person, Picture};
 
-use crate::blur::blur_boxes;
 use crate::config::Config;
-use crate::model::person_class;
+use crate::devices::Rule;
+use crate::model::Models;
+use crate::preview::{Preview, Previewer};
 
 /// People below the threshold are blurred too: a detector that is not sure may still be right.
 const BLUR_AT: f32 = 0.4;
-/// Quality of the preview's JPEG.
-const PREVIEW_QUALITY: u8 = 80;
 
-/// What to look for; shared by the workers.
+/// What holds for every picture; shared by the workers.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
     pub(crate) limits: picture::Limits,
-    pub(crate) class: usize,
-    pub(crate) threshold: f32,
-    pub(crate) show: Picture,
-    pub(crate) preview_width: u32,
+    pub(crate) preview: Preview,
 }
 
 /// What was found.
@@ -33,7 +26,7 @@ pub(crate) struct Analysis {
     pub(crate) width: u32,
     /// Height of the upright picture in pixels.
     pub(crate) height: u32,
-    /// By falling score.
+    /// Those who count, by falling score.
     pub(crate) people: Vec<Person>,
     /// JPEG, if viewers need one.
     pub(crate) preview: Option<Vec<u8>>,
@@ -49,96 +42,79 @@ pub(crate) struct Failure {
 }
 
 impl Settings {
-    pub(crate) fn new(config: &Config, model: &Model) -> anyhow::Result<Self> {
-        Ok(Self {
+    pub(crate) fn new(config: &Config) -> Self {
+        Self {
             limits: picture::Limits {
                 max_bytes: config.limits.picture_bytes,
                 max_pixels: config.limits.picture_pixels,
             },
-            class: person_class(model)?,
-            threshold: config.model.threshold.unwrap_or(model.manifest().threshold),
-            show: config.picture.show,
-            preview_width: config.picture.preview_width,
+            preview: Preview {
+                show: config.picture.show,
+                width: config.picture.preview_width,
+                always: config.picture.deletes(),
+            },
+        }
+    }
+}
+
+/// What a worker thread analyses with: networks, and memory that is used again for every picture.
+pub(crate) struct Analyst {
+    scanner: Scanner,
+    /// The class that is counted.
+    class: usize,
+    pixels: RgbImage,
+    previewer: Previewer,
+}
+
+impl Analyst {
+    pub(crate) fn new(models: &Models) -> anyhow::Result<Self> {
+        Ok(Self {
+            scanner: models.scanner()?,
+            class: models.class()?,
+            pixels: RgbImage::default(),
+            previewer: Previewer::default(),
         })
     }
-}
 
-/// Counts in the encoded picture `bytes`; `pixels` is scratch memory that is used again.
-pub(crate) fn analyse(
-    detector: &mut Detector,
-    settings: &Settings,
-    bytes: &[u8],
-    pixels: &mut RgbImage,
-) -> Result<Analysis, Failure> {
-    picture::decode_into(bytes, &settings.limits, pixels).map_err(|error| Failure {
-        reason: if error.code() == "too-large" {
-            FailureReason::TooLarge
-        } else {
-            FailureReason::Undecodable
-        },
-        message: error.to_string(),
-    })?;
-    let lowest = match settings.show {
-        Picture::Blurred => settings.threshold * BLUR_AT,
-        Picture::Original | Picture::Withheld => settings.threshold,
-    };
-    let mut found = detector
-        .detect(pixels, lowest)
-        .map_err(|error| Failure { reason: FailureReason::Undecodable, message: error.to_string() })?;
-    found.retain(|detection| detection.class == settings.class);
-    let (width, height) = pixels.dimensions();
-    let people = found
-        .iter()
-        .filter(|detection| detection.score >= settings.threshold)
-        .map(|detection| person(detection, width, height))
-        .collect();
-    let (show, preview) = preview(settings, pixels, &found);
-    Ok(Analysis { width, height, people, preview, show })
-}
-
-/// What viewers get. When no preview can be made of a picture that must be blurred, they get none.
-fn preview(settings: &Settings, pixels: &RgbImage, found: &[Detection]) -> (Picture, Option<Vec<u8>>) {
-    let wide = pixels.width() > settings.preview_width;
-    let made = match settings.show {
-        Picture::Withheld => return (Picture::Withheld, None),
-        Picture::Original if !wide => return (Picture::Original, None),
-        Picture::Original => encode(&shrink(pixels, settings.preview_width)),
-        Picture::Blurred => {
-            let mut small = if wide { shrink(pixels, settings.preview_width) } else { pixels.clone() };
-            let scale = small.width() as f32 / pixels.width() as f32;
-            let boxes: Vec<BoundingBox> = found.iter().map(|found| scaled(&found.bbox, scale)).collect();
-            blur_boxes(&mut small, &boxes);
-            encode(&small)
-        }
-    };
-    match (made, settings.show) {
-        (Ok(jpeg), show) => (show, Some(jpeg)),
-        (Err(error), Picture::Original) => {
-            tracing::warn!("{error:#}; viewers get the original");
-            (Picture::Original, None)
-        }
-        (Err(error), _) => {
-            tracing::warn!("{error:#}; viewers get no picture");
-            (Picture::Withheld, None)
-        }
+    /// Counts in an encoded picture.
+    pub(crate) fn analyse(
+        &mut self,
+        settings: &Settings,
+        rule: &Rule,
+        bytes: &[u8],
+    ) -> Result<Analysis, Failure> {
+        picture::decode_into(bytes, &settings.limits, &mut self.pixels).map_err(|error| Failure {
+            reason: if error.code() == "too-large" {
+                FailureReason::TooLarge
+            } else {
+                FailureReason::Undecodable
+            },
+            message: error.to_string(),
+        })?;
+        let lowest = match settings.preview.show {
+            Picture::Blurred => rule.threshold * BLUR_AT,
+            Picture::Original | Picture::Withheld => rule.threshold,
+        };
+        let mut found = self
+            .scanner
+            .detect(&self.pixels, &rule.scan, lowest)
+            .map_err(|error| Failure { reason: FailureReason::Undecodable, message: error.to_string() })?;
+        found.retain(|detection| detection.class == self.class);
+        let (width, height) = self.pixels.dimensions();
+        let people = people(rule, &found, width, height);
+        let (show, preview) = self.previewer.make(&settings.preview, &self.pixels, &found);
+        Ok(Analysis { width, height, people, preview, show })
     }
 }
 
-fn shrink(pixels: &RgbImage, width: u32) -> RgbImage {
-    let height = (u64::from(pixels.height()) * u64::from(width) / u64::from(pixels.width())).max(1) as u32;
-    image::imageops::resize(pixels, width, height, FilterType::Triangle)
-}
-
-fn encode(pixels: &RgbImage) -> anyhow::Result<Vec<u8>> {
-    let mut jpeg = Vec::new();
-    DynamicImage::ImageRgb8(pixels.clone())
-        .write_with_encoder(JpegEncoder::new_with_quality(&mut jpeg, PREVIEW_QUALITY))
-        .context("cannot encode the preview")?;
-    Ok(jpeg)
-}
-
-fn scaled(bbox: &BoundingBox, scale: f32) -> BoundingBox {
-    BoundingBox { x1: bbox.x1 * scale, y1: bbox.y1 * scale, x2: bbox.x2 * scale, y2: bbox.y2 * scale }
+/// Those of the found who count in a picture of this size.
+pub(crate) fn people(rule: &Rule, found: &[Detection], width: u32, height: u32) -> Vec<Person> {
+    found
+        .iter()
+        .filter(|detection| detection.score >= rule.threshold)
+        .map(|detection| person(detection, width, height))
+        .filter(|person| rule.counts(person))
+        .collect()
 }
 
 /// A detection in the contract's terms: fractions of the picture, four digits are a tenth of a pixel.
@@ -153,4 +129,55 @@ fn person(detection: &Detection, width: u32, height: u32) -> Person {
         round(bbox.height() / height),
     ];
     Person { bounding_box, score: round(detection.score.clamp(0.0, 1.0)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::devices::{DeviceConfig, Rules};
+
+    fn sample(number: usize) -> Vec<u8> {
+        let path = format!("{}/../demo/sample/frame-{number:03}.jpg", env!("CARGO_MANIFEST_DIR"));
+        std::fs::read(path).unwrap()
+    }
+
+    fn analyse(options: &str, picture: &[u8]) -> Analysis {
+        let device: DeviceConfig = toml::from_str(&format!("device = \"*\"\n{options}")).unwrap();
+        let config = Config { devices: vec![device.clone()], ..Config::default() };
+        let models = Models::load(&config).unwrap();
+        let rules = Rules::new(&config.devices, |scan| models.threshold(None, scan)).unwrap();
+        let rule = rules.of(&"any".parse().unwrap());
+        Analyst::new(&models).unwrap().analyse(&Settings::new(&config), &rule, picture).unwrap()
+    }
+
+    #[test]
+    fn options_of_a_device_change_who_counts() {
+        let picture = sample(40);
+        let all = analyse("", &picture).people;
+        assert!(all.len() >= 3, "{all:?}");
+        assert!(analyse("threshold = 0.05", &picture).people.len() > all.len());
+        assert!(analyse("threshold = 0.99", &picture).people.is_empty());
+        assert!(analyse("min_height = 0.9", &picture).people.is_empty());
+
+        let left = analyse("regions = [[[0, 0], [0.5, 0], [0.5, 1], [0, 1]]]", &picture).people;
+        let right = analyse("regions = [[[0.5, 0], [1, 0], [1, 1], [0.5, 1]]]", &picture).people;
+        assert!(!left.is_empty() && !right.is_empty() && left.len() + right.len() == all.len());
+        assert!(left.iter().all(|person| person.bounding_box[0] < 0.5));
+    }
+
+    #[test]
+    fn tiles_and_fusing_find_the_people_that_are_there() {
+        let picture = sample(40);
+        let plain = analyse("", &picture).people;
+        for options in ["tiles = \"2x2\"", "fuse = true", "fuse = true\ntiles = \"2x2\"\noverlap = 0.3"] {
+            let found = analyse(options, &picture).people;
+            for person in plain.iter().filter(|person| person.score > 0.7) {
+                let near = |a: f64, b: f64| (a - b).abs() < 0.05;
+                let there = found.iter().any(|other| {
+                    person.bounding_box.iter().zip(other.bounding_box).all(|(a, b)| near(*a, b))
+                });
+                assert!(there, "{options}: {person:?} is missing among {found:?}");
+            }
+        }
+    }
 }

@@ -9,6 +9,10 @@ use iot_chassis::Log;
 use people_counter_events::{Picture, Topics};
 use serde::{Deserialize, Serialize};
 
+use crate::devices::DeviceConfig;
+use crate::model::Models;
+use crate::threads::Threads;
+
 /// Settings of an inference node; every key has a default, unknown keys are refused.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -19,12 +23,16 @@ pub struct Config {
     pub root: String,
     /// Nodes of one group share the frames.
     pub group: String,
-    /// Threads that analyse, one picture each at a time; 0: one per processor.
-    pub workers: usize,
+    /// Threads that analyse, one picture each at a time: a number, or `auto` for one per processor.
+    pub workers: Threads,
     /// What is detected and how.
     pub model: ModelConfig,
+    /// What is different for some devices.
+    pub devices: Vec<DeviceConfig>,
     /// What viewers may see.
     pub picture: PictureConfig,
+    /// Working together with the reference implementation's Python services.
+    pub compat: Compat,
     /// What is taken on.
     pub limits: Limits,
     /// The broker.
@@ -45,16 +53,47 @@ pub struct ModelConfig {
     pub folder: Option<PathBuf>,
     /// Score from which a detection counts, 0 to 1; the model's own threshold if absent.
     pub threshold: Option<f32>,
+    /// Folder of the model that looks too where a device has `fuse`; the built-in wide one if absent.
+    pub fuse_with: Option<PathBuf>,
+}
+
+/// What becomes of an original once it is analysed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Originals {
+    /// It stays until ingest's retention removes it.
+    Keep,
+    /// It is deleted; viewers get the preview.
+    Delete,
 }
 
 /// What viewers may see.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PictureConfig {
-    /// `original`, `blurred` or `withheld`. Under the latter two originals are deleted after analysis.
+    /// `original`, `blurred` or `withheld`.
     pub show: Picture,
+    /// `keep` or `delete` after analysis. Absent: `keep` if viewers may see originals, else `delete`, and then
+    /// `keep` is refused.
+    pub originals: Option<Originals>,
     /// Width of the preview in pixels; an original that is not wider needs none.
     pub preview_width: u32,
+}
+
+impl PictureConfig {
+    /// Whether originals are deleted after analysis.
+    pub(crate) fn deletes(&self) -> bool {
+        self.show != Picture::Original || self.originals == Some(Originals::Delete)
+    }
+}
+
+/// Working together with the reference implementation's Python services.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Compat {
+    /// The topic on which its ingestion announces pictures and its engagement expects results, `image/latest` as it
+    /// is published; nothing is taken from there or sent there if empty.
+    pub topic: String,
 }
 
 /// What is taken on.
@@ -89,9 +128,11 @@ impl Default for Config {
             node: String::new(),
             root: Topics::DEFAULT_ROOT.into(),
             group: "inference".into(),
-            workers: 0,
+            workers: Threads::Auto,
             model: ModelConfig::default(),
+            devices: Vec::new(),
             picture: PictureConfig::default(),
+            compat: Compat::default(),
             limits: Limits::default(),
             mqtt: iot_mqtt::Config::default(),
             store: iot_storage::Config::default(),
@@ -103,7 +144,7 @@ impl Default for Config {
 
 impl Default for PictureConfig {
     fn default() -> Self {
-        Self { show: Picture::Original, preview_width: 640 }
+        Self { show: Picture::Original, originals: None, preview_width: 640 }
     }
 }
 
@@ -132,23 +173,44 @@ impl Config {
         if let Some(threshold) = self.model.threshold {
             ensure!((0.0..=1.0).contains(&threshold), "model.threshold {threshold} is not between 0 and 1");
         }
-        ensure!(self.workers <= 1024, "workers {} is more than 1024", self.workers);
+        for device in &self.devices {
+            device.check().with_context(|| format!("devices, {:?}", device.device))?;
+        }
+        Models::check(self)?;
         ensure!(
             (16..=4096).contains(&self.picture.preview_width),
             "picture.preview_width {} is not between 16 and 4096",
             self.picture.preview_width
         );
+        ensure!(
+            self.picture.show == Picture::Original || self.picture.originals != Some(Originals::Keep),
+            "picture.originals = \"keep\" contradicts picture.show: what viewers may not see does not stay, leave it out"
+        );
+        self.check_compat()?;
         ensure!(self.limits.attempts > 0, "limits.attempts must be at least 1");
         ensure!(!self.limits.analysis.is_zero(), "limits.analysis must not be zero");
         Ok(())
     }
 
-    /// The number of worker threads.
-    pub(crate) fn worker_threads(&self) -> usize {
-        match self.workers {
-            0 => std::thread::available_parallelism().map_or(1, usize::from),
-            workers => workers,
+    fn check_compat(&self) -> anyhow::Result<()> {
+        let topic = &self.compat.topic;
+        if topic.is_empty() {
+            return Ok(());
         }
+        ensure!(
+            topic.len() <= 1024 && !topic.starts_with('$') && !topic.contains(['+', '#', '\0']),
+            "compat.topic {topic:?} is not one topic, write for example \"image/latest\""
+        );
+        ensure!(
+            !topic.starts_with(&format!("{}/", self.root)),
+            "compat.topic {topic:?} is below root, where this system's own messages are; take another one"
+        );
+        ensure!(
+            !self.picture.deletes(),
+            "compat.topic works only where originals are shown and kept, since the reference's page reads them: set \
+             picture.show = \"original\", or leave compat.topic out"
+        );
+        Ok(())
     }
 }
 

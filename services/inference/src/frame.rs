@@ -1,6 +1,6 @@
 //! One frame from its announcement to its result: fetch, analyse, store the preview, publish.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
@@ -8,12 +8,15 @@ use bytes::Bytes;
 use iot_mqtt::{Client, Message};
 use iot_storage::{Key, PutOptions, Store};
 use people_counter_events::{
-    AnalysisFailed, AnalysisMetadata, FailureReason, FailureType, FrameStored, Model, ObjectPath,
-    PeopleCounted, Picture, ResultType, Results, Topics, preview_key,
+    AnalysisFailed, AnalysisMetadata, FailureReason, FailureType, FrameStored, ObjectPath, PeopleCounted,
+    Picture, ResultType, Results, Topics, preview_key,
 };
 
 use crate::analysis::{Analysis, Failure};
+use crate::answered::Answered;
+use crate::devices::{Rule, Rules};
 use crate::metrics::Metrics;
+use crate::model::Models;
 use crate::workers::{Verdict, Workers};
 
 /// Wait between two tries to fetch a picture, after the store's own retries.
@@ -29,10 +32,25 @@ pub(crate) struct Desk {
     pub(crate) workers: Workers,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) node: String,
-    pub(crate) model: Model,
+    pub(crate) models: Models,
+    pub(crate) rules: Rules,
     pub(crate) max_bytes: u64,
     pub(crate) max_attempts: u32,
     pub(crate) fetch_limit: Duration,
+    /// Whether originals go once they are analysed.
+    pub(crate) delete_originals: bool,
+    /// Where results of frames go that the reference's services announced.
+    pub(crate) compat_topic: String,
+    pub(crate) answered: Mutex<Answered>,
+}
+
+/// Who announced a frame, and so who is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// A device of this system.
+    Device,
+    /// The reference implementation's ingestion.
+    Reference,
 }
 
 /// What the fetch came to.
@@ -44,22 +62,27 @@ enum Fetched {
 }
 
 impl Desk {
+    /// What all nodes have answered.
+    pub(crate) fn answered(&self) -> MutexGuard<'_, Answered> {
+        self.answered.lock().unwrap_or_else(|poison| poison.into_inner())
+    }
+
     /// Sees a frame through. Whatever happens to it, it is done with here: it has a result or a failure that
     /// the broker has confirmed, or it is counted and left to be announced again.
     ///
     /// # Errors
     /// When the node itself is broken and must restart.
-    pub(crate) async fn handle(&self, frame: &FrameStored) -> anyhow::Result<()> {
+    pub(crate) async fn handle(&self, frame: &FrameStored, origin: Origin) -> anyhow::Result<()> {
         let started = Instant::now();
         if frame.attempt > self.max_attempts {
             let message = format!("announced {} times without a result, not tried again", frame.attempt - 1);
-            self.fail(frame, &Failure { reason: FailureReason::Quarantined, message }).await;
+            self.fail(frame, origin, &Failure { reason: FailureReason::Quarantined, message }).await;
             return Ok(());
         }
         let picture = match self.fetch(frame).await {
             Fetched::Picture(picture) => picture,
             Fetched::Failed(failure) => {
-                self.fail(frame, &failure).await;
+                self.fail(frame, origin, &failure).await;
                 return Ok(());
             }
             Fetched::Later(why) => {
@@ -69,14 +92,17 @@ impl Desk {
         };
         self.metrics.stage("fetch", started.elapsed());
         let analysing = Instant::now();
-        let verdict = self.workers.analyse(picture).await?;
+        let rule = self.rules.of(&frame.device_id);
+        let verdict = self.workers.analyse(picture, rule.clone()).await?;
         self.metrics.stage("analyse", analysing.elapsed());
         match verdict {
-            Verdict::Done(analysis) => self.publish(frame, analysis, started).await,
-            Verdict::Failed(failure) => self.fail(frame, &failure).await,
-            Verdict::Crashed => self.broke_off(frame, FailureReason::Crashed, "the analysis broke off").await,
+            Verdict::Done(analysis) => self.publish(frame, origin, &rule, analysis, started).await,
+            Verdict::Failed(failure) => self.fail(frame, origin, &failure).await,
+            Verdict::Crashed => {
+                self.broke_off(frame, origin, FailureReason::Crashed, "the analysis broke off").await;
+            }
             Verdict::TimedOut => {
-                self.broke_off(frame, FailureReason::Timeout, "the analysis took too long").await;
+                self.broke_off(frame, origin, FailureReason::Timeout, "the analysis took too long").await;
             }
         }
         Ok(())
@@ -117,8 +143,19 @@ impl Desk {
         }
     }
 
-    async fn publish(&self, frame: &FrameStored, analysis: Analysis, started: Instant) {
-        let (show, preview_path) = self.store_preview(frame, &analysis).await;
+    async fn publish(
+        &self,
+        frame: &FrameStored,
+        origin: Origin,
+        rule: &Rule,
+        analysis: Analysis,
+        started: Instant,
+    ) {
+        let (show, preview_path) = match origin {
+            Origin::Device => self.store_preview(frame, &analysis).await,
+            // its pages show the original
+            Origin::Reference => (analysis.show, None),
+        };
         let count = analysis.people.len().try_into().unwrap_or(u32::MAX);
         let mut people = analysis.people;
         people.truncate(MAX_LISTED);
@@ -138,16 +175,21 @@ impl Desk {
             preview_path,
             analysis_metadata: AnalysisMetadata {
                 results: Results { count, people },
-                model: self.model.clone(),
+                model: self.models.identity(&rule.scan),
                 node: self.node.clone(),
                 duration_ms: (started.elapsed().as_secs_f64() * 10_000.0).round() / 10.0,
             },
         };
         let publishing = Instant::now();
         let sent = async {
-            let topic = self.topics.counts.name(&[frame.device_id.as_str()])?;
             let payload = self.topics.counts.encode(&result)?;
-            self.client.publish(Message::new(topic, payload).retained()).await?;
+            let message = match origin {
+                Origin::Device => {
+                    Message::new(self.topics.counts.name(&[frame.device_id.as_str()])?, payload).retained()
+                }
+                Origin::Reference => Message::new(&self.compat_topic, payload),
+            };
+            self.client.publish(message).await?;
             anyhow::Ok(())
         };
         match sent.await {
@@ -155,7 +197,7 @@ impl Desk {
                 self.metrics.stage("publish", publishing.elapsed());
                 self.metrics.analysed(started.elapsed());
                 tracing::debug!(device = %frame.device_id, sequence = frame.sequence, count, "counted");
-                if show != Picture::Original {
+                if self.delete_originals {
                     self.delete_original(frame).await;
                 }
             }
@@ -198,15 +240,24 @@ impl Desk {
 
     /// A worker was lost: perhaps the picture's fault, perhaps not. It is tried again until its attempts are
     /// used up.
-    async fn broke_off(&self, frame: &FrameStored, reason: FailureReason, message: &str) {
-        if frame.attempt < self.max_attempts {
+    async fn broke_off(&self, frame: &FrameStored, origin: Origin, reason: FailureReason, message: &str) {
+        if origin == Origin::Device && frame.attempt < self.max_attempts {
             self.abandon(frame, message);
         } else {
-            self.fail(frame, &Failure { reason, message: message.into() }).await;
+            self.fail(frame, origin, &Failure { reason, message: message.into() }).await;
         }
     }
 
-    async fn fail(&self, frame: &FrameStored, failure: &Failure) {
+    /// Tells why a frame has no result, unless it has one: another node may have counted in it. A frame above the
+    /// limit of attempts is answered all the same, so that it ends.
+    async fn fail(&self, frame: &FrameStored, origin: Origin, failure: &Failure) {
+        if failure.reason != FailureReason::Quarantined
+            && self.answered().has(&frame.device_id, frame.order())
+        {
+            tracing::debug!(device = %frame.device_id, sequence = frame.sequence, "{}", failure.message);
+            self.metrics.ended("answered");
+            return;
+        }
         tracing::warn!(
             device = %frame.device_id,
             sequence = frame.sequence,
@@ -214,6 +265,11 @@ impl Desk {
             "{}",
             failure.message
         );
+        if origin == Origin::Reference {
+            // it has no message for this
+            self.metrics.failed(failure.reason.as_str());
+            return;
+        }
         let sent = async {
             let message = AnalysisFailed {
                 kind: FailureType::Failure,

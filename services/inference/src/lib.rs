@@ -3,20 +3,28 @@
 //! Nodes share the frames by a shared subscription, so adding nodes adds throughput. A frame is acknowledged
 //! when its result has been confirmed by the broker; what a dead node held is announced again by ingest.
 
+mod accuracy;
 mod analysis;
+mod answered;
 mod blur;
+mod commands;
+mod compat;
 mod config;
-mod detect_command;
+mod devices;
+mod durations;
 mod frame;
 mod intake;
 mod metrics;
 mod model;
 mod node;
+mod preview;
 mod queue;
+mod region;
 mod service;
+mod threads;
 mod workers;
 
-pub use config::{Config, Http, Limits, ModelConfig, PictureConfig};
-pub use detect_command::run as detect;
-pub use model::default_model;
+pub use config::{Compat, Config, Http, Limits, ModelConfig, Originals, PictureConfig};
+pub use devices::DeviceConfig;
 pub use service::Service;
+pub use threads::Threads;

@@ -1,7 +1,8 @@
 //! What a node counts.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use iot_chassis::Metrics as Registry;
 use prometheus_client::encoding::EncodeLabelSet;
@@ -9,6 +10,8 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+
+use crate::durations::{Rates, Recent};
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(crate) struct OutcomeLabel {
@@ -26,9 +29,11 @@ pub(crate) struct Metrics {
     frames: Family<OutcomeLabel, Counter>,
     stages: Family<StageLabel, Histogram>,
     pub(crate) waiting: Gauge,
+    pub(crate) under_way: Gauge,
     pub(crate) replaced_workers: Counter,
-    analysed: AtomicU64,
-    analysed_us: AtomicU64,
+    pub(crate) heard_results: Counter,
+    started: Instant,
+    recent: Mutex<Recent>,
     failed: AtomicU64,
 }
 
@@ -40,9 +45,11 @@ impl Metrics {
             frames: Family::default(),
             stages: Family::new_with_constructor(buckets),
             waiting: Gauge::default(),
+            under_way: Gauge::default(),
             replaced_workers: Counter::default(),
-            analysed: AtomicU64::new(0),
-            analysed_us: AtomicU64::new(0),
+            heard_results: Counter::default(),
+            started: Instant::now(),
+            recent: Mutex::default(),
             failed: AtomicU64::new(0),
         };
         registry.register(|registry| {
@@ -51,9 +58,19 @@ impl Metrics {
             registry.register("stage_seconds", "Time per frame by stage", metrics.stages.clone());
             registry.register("waiting_frames", "Frames taken and not started", metrics.waiting.clone());
             registry.register(
+                "under_way_frames",
+                "Frames started and not finished",
+                metrics.under_way.clone(),
+            );
+            registry.register(
                 "replaced_workers",
                 "Worker threads given up because a picture took too long",
                 metrics.replaced_workers.clone(),
+            );
+            registry.register(
+                "heard_results",
+                "Results heard of, of this and other nodes",
+                metrics.heard_results.clone(),
             );
         });
         metrics
@@ -72,9 +89,7 @@ impl Metrics {
 
     /// A frame whose result was published.
     pub(crate) fn analysed(&self, took: Duration) {
-        self.analysed.fetch_add(1, Ordering::Relaxed);
-        let us = took.as_micros().try_into().unwrap_or(u64::MAX);
-        self.analysed_us.fetch_add(us, Ordering::Relaxed);
+        self.recent().add(Instant::now(), took);
         self.ended("analysed");
     }
 
@@ -83,9 +98,23 @@ impl Metrics {
         self.stages.get_or_create(&StageLabel { stage }).observe(took.as_secs_f64());
     }
 
-    /// Frames analysed, their microseconds, and failures, since the start.
-    pub(crate) fn totals(&self) -> (u64, u64, u64) {
-        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        (read(&self.analysed), read(&self.analysed_us), read(&self.failed))
+    /// Failures since the start.
+    pub(crate) fn failures(&self) -> u64 {
+        self.failed.load(Ordering::Relaxed)
+    }
+
+    /// Frames taken and not finished.
+    pub(crate) fn queue(&self) -> u64 {
+        (self.waiting.get() + self.under_way.get()).try_into().unwrap_or_default()
+    }
+
+    /// What the frames of the last minute say.
+    pub(crate) fn rates(&self) -> Rates {
+        self.recent().rates(self.started, Instant::now())
+    }
+
+    /// Plain bookkeeping, so a panic elsewhere does not matter.
+    fn recent(&self) -> std::sync::MutexGuard<'_, Recent> {
+        self.recent.lock().unwrap_or_else(|poison| poison.into_inner())
     }
 }

@@ -13,6 +13,8 @@ use crate::metrics::Metrics;
 
 /// How often the status is refreshed.
 const REFRESH: Duration = Duration::from_secs(60);
+/// When it is refreshed first.
+const FIRST: Duration = Duration::from_secs(10);
 /// A status that is not refreshed is forgotten after this time.
 const EXPIRY: Duration = Duration::from_secs(180);
 
@@ -42,42 +44,43 @@ impl Node {
             model: Some(model),
             frames_per_second: None,
             mean_duration_ms: None,
+            duration_ms: None,
+            queue: None,
             failures: Some(0),
         };
         let topic = topics.nodes.name(&["inference", name])?;
         Ok(Self { topic, topics: topics.clone(), base, metrics })
     }
 
-    fn payload(&self, state: ServiceState, rates: Option<(f64, f64)>) -> Bytes {
-        let (_, _, failures) = self.metrics.totals();
+    /// The status as of now. A will is written before its connection has done anything, so it has no figures.
+    fn payload(&self, state: ServiceState) -> Bytes {
+        let rates = (state == ServiceState::Online).then(|| self.metrics.rates());
         let status = ServiceStatus {
             state,
-            frames_per_second: rates.map(|(rate, _)| rate),
-            mean_duration_ms: rates.map(|(_, mean)| mean),
-            failures: Some(failures),
+            frames_per_second: rates.map(|rates| rates.frames_per_second),
+            mean_duration_ms: rates.map(|rates| rates.mean_ms),
+            duration_ms: rates.and_then(|rates| rates.quantiles),
+            queue: rates.map(|_| self.metrics.queue()),
+            failures: Some(self.metrics.failures()),
             ..self.base.clone()
         };
         self.topics.nodes.encode(&status).expect("a status has only text keys").into()
     }
 
-    fn message(&self, state: ServiceState, rates: Option<(f64, f64)>) -> Message {
-        Message::new(&self.topic, self.payload(state, rates)).retained().expires(EXPIRY)
+    fn message(&self, state: ServiceState) -> Message {
+        Message::new(&self.topic, self.payload(state)).retained().expires(EXPIRY)
     }
 
-    /// Refreshes the status until `stop`.
+    /// Refreshes the status until `stop`; soon after the start for the first time, so that its figures are seen.
     pub(crate) async fn refresh(self, client: Client, stop: Stop) -> anyhow::Result<()> {
-        let mut before = self.metrics.totals();
+        let mut wait = FIRST;
         loop {
             tokio::select! {
                 () = stop.cancelled() => return Ok(()),
-                () = tokio::time::sleep(REFRESH) => {}
+                () = tokio::time::sleep(wait) => {}
             }
-            let now = self.metrics.totals();
-            let (frames, us) = (now.0 - before.0, now.1 - before.1);
-            before = now;
-            let rate = frames as f64 / REFRESH.as_secs_f64();
-            let mean = if frames == 0 { 0.0 } else { us as f64 / 1000.0 / frames as f64 };
-            if let Err(error) = client.publish(self.message(ServiceState::Online, Some((rate, mean)))).await {
+            wait = REFRESH;
+            if let Err(error) = client.publish(self.message(ServiceState::Online)).await {
                 tracing::warn!("cannot refresh the status of this node: {error}");
             }
         }
@@ -85,7 +88,7 @@ impl Node {
 
     /// Says goodbye.
     pub(crate) fn goodbye(&self) -> Message {
-        self.message(ServiceState::Offline, None).timeout(Duration::from_secs(2))
+        self.message(ServiceState::Offline).timeout(Duration::from_secs(2))
     }
 }
 
@@ -93,13 +96,13 @@ impl Presence for Node {
     fn will(&self, _connection: u64) -> Will {
         Will {
             topic: self.topic.clone(),
-            payload: self.payload(ServiceState::Offline, None),
+            payload: self.payload(ServiceState::Offline),
             delay: Duration::from_secs(5),
             expires: Some(EXPIRY),
         }
     }
 
     fn birth(&self, _connection: u64) -> Option<Message> {
-        Some(self.message(ServiceState::Online, None))
+        Some(self.message(ServiceState::Online))
     }
 }

@@ -1,4 +1,4 @@
-//! [`Queue`]: announced frames in their order, and which of them a newer one has superseded. No I/O.
+//! [`Queue`]: announced frames in their order; those that have become unnecessary leave at once. No I/O.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -14,32 +14,66 @@ pub(crate) struct Queue<T> {
     newest: HashMap<DeviceID, Order>,
 }
 
+/// What became unnecessary when a frame came.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Unnecessary<T> {
+    pub(crate) with: T,
+    /// `superseded` by a newer frame, or `repeated`: announced again while it waits.
+    pub(crate) why: &'static str,
+}
+
 impl<T> Queue<T> {
     pub(crate) fn new() -> Self {
         Self { frames: VecDeque::new(), newest: HashMap::new() }
     }
 
-    /// Takes a frame.
-    pub(crate) fn push(&mut self, frame: FrameStored, with: T) {
-        if self.newest.len() >= MAX_DEVICES && !self.newest.contains_key(&frame.device_id) {
+    /// Takes a frame, and gives back what need not be analysed (any more): older frames of a `latest` device, perhaps
+    /// this one itself, and an earlier announcement of the same frame.
+    pub(crate) fn push(&mut self, frame: FrameStored, with: T) -> Vec<Unnecessary<T>> {
+        let (device, order) = (frame.device_id.clone(), frame.order());
+        let earlier = self
+            .frames
+            .iter_mut()
+            .find(|(waiting, _)| waiting.device_id == frame.device_id && waiting.order() == frame.order());
+        let mut unnecessary = Vec::new();
+        if let Some(earlier) = earlier {
+            // the later announcement, with the higher attempt, takes the place of the earlier one
+            let (_, with) = std::mem::replace(earlier, (frame, with));
+            unnecessary.push(Unnecessary { with, why: "repeated" });
+        } else {
+            self.frames.push_back((frame, with));
+        }
+        unnecessary.extend(self.newer(&device, order));
+        unnecessary
+    }
+
+    /// Hears of a frame of `device` that exists, here or elsewhere, and gives back older ones of a `latest` device.
+    pub(crate) fn newer(&mut self, device: &DeviceID, order: Order) -> Vec<Unnecessary<T>> {
+        if self.newest.len() >= MAX_DEVICES && !self.newest.contains_key(device) {
             self.newest.clear();
         }
-        let newest = self.newest.entry(frame.device_id.clone()).or_default();
-        *newest = frame.order().max(*newest);
-        self.frames.push_back((frame, with));
+        let newest = self.newest.entry(device.clone()).or_default();
+        *newest = order.max(*newest);
+        let newest = *newest;
+        let superseded = |frame: &FrameStored| {
+            frame.delivery == Delivery::Latest && frame.device_id == *device && frame.order() < newest
+        };
+        let mut unnecessary = Vec::new();
+        if self.frames.iter().any(|(frame, _)| superseded(frame)) {
+            for (frame, with) in std::mem::take(&mut self.frames) {
+                if superseded(&frame) {
+                    unnecessary.push(Unnecessary { with, why: "superseded" });
+                } else {
+                    self.frames.push_back((frame, with));
+                }
+            }
+        }
+        unnecessary
     }
 
-    /// The next frame, and whether a newer one has superseded it.
-    pub(crate) fn pop(&mut self) -> Option<(FrameStored, T, bool)> {
-        let (frame, with) = self.frames.pop_front()?;
-        let superseded = self.is_superseded(&frame);
-        Some((frame, with, superseded))
-    }
-
-    /// Whether a newer frame makes this one unnecessary.
-    pub(crate) fn is_superseded(&self, frame: &FrameStored) -> bool {
-        frame.delivery == Delivery::Latest
-            && self.newest.get(&frame.device_id).is_some_and(|newest| *newest > frame.order())
+    /// The next frame.
+    pub(crate) fn pop(&mut self) -> Option<(FrameStored, T)> {
+        self.frames.pop_front()
     }
 
     /// Frames that wait.
@@ -73,34 +107,64 @@ mod tests {
         }
     }
 
+    fn waiting<T>(queue: &mut Queue<T>) -> Vec<(String, u64)> {
+        std::iter::from_fn(|| queue.pop())
+            .map(|(frame, _)| (frame.device_id.to_string(), frame.sequence))
+            .collect()
+    }
+
     #[test]
-    fn only_older_frames_of_the_same_latest_device_are_superseded() {
+    fn only_older_frames_of_the_same_latest_device_are_superseded_and_at_once() {
         let mut queue = Queue::new();
-        for (device, sequence, delivery) in [
+        for (n, (device, sequence, delivery)) in [
             ("a", 1, Delivery::Latest),
             ("b", 1, Delivery::Latest),
             ("c", 1, Delivery::Every),
-            ("a", 2, Delivery::Latest),
             ("c", 2, Delivery::Every),
-        ] {
-            queue.push(frame(device, sequence, delivery), ());
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            assert!(queue.push(frame(device, sequence, delivery), n).is_empty());
         }
-        let mut superseded = Vec::new();
-        while let Some((frame, (), is)) = queue.pop() {
-            superseded.push((frame.device_id.to_string(), frame.sequence, is));
-        }
-        let expected = [("a", 1, true), ("b", 1, false), ("c", 1, false), ("a", 2, false), ("c", 2, false)];
-        assert_eq!(superseded, expected.map(|(device, sequence, is)| (device.to_string(), sequence, is)));
+        let first = [Unnecessary { with: 0, why: "superseded" }];
+        assert_eq!(queue.push(frame("a", 2, Delivery::Latest), 9), first);
+        let expected = [("b", 1), ("c", 1), ("c", 2), ("a", 2)];
+        assert_eq!(waiting(&mut queue), expected.map(|(device, sequence)| (device.to_string(), sequence)));
     }
 
     #[test]
     fn a_late_frame_is_superseded_by_one_that_is_done() {
         let mut queue = Queue::new();
-        queue.push(frame("a", 5, Delivery::Latest), ());
+        assert!(queue.push(frame("a", 5, Delivery::Latest), 1).is_empty());
         queue.pop();
-        queue.push(frame("a", 4, Delivery::Latest), ());
-        assert!(queue.pop().unwrap().2);
-        queue.push(frame("a", 5, Delivery::Latest), ());
-        assert!(!queue.pop().unwrap().2, "announced again is not superseded by itself");
+        let itself = [Unnecessary { with: 2, why: "superseded" }];
+        assert_eq!(queue.push(frame("a", 4, Delivery::Latest), 2), itself);
+        let again = queue.push(frame("a", 5, Delivery::Latest), 3);
+        assert!(again.is_empty(), "announced again: not superseded by itself");
+        assert_eq!(queue.len(), 1);
+    }
+
+    #[test]
+    fn a_result_of_another_node_supersedes_what_waits_here() {
+        let mut queue = Queue::new();
+        queue.push(frame("a", 1, Delivery::Latest), 1);
+        queue.push(frame("b", 1, Delivery::Every), 2);
+        assert!(queue.newer(&"b".parse().unwrap(), Order::new(1, 9)).is_empty(), "every means every");
+        let superseded = [Unnecessary { with: 1, why: "superseded" }];
+        assert_eq!(queue.newer(&"a".parse().unwrap(), Order::new(1, 2)), superseded);
+        assert_eq!(queue.len(), 1);
+    }
+
+    #[test]
+    fn a_frame_that_is_announced_again_while_it_waits_is_analysed_once() {
+        let mut queue = Queue::new();
+        queue.push(frame("a", 1, Delivery::Every), 1);
+        queue.push(frame("b", 1, Delivery::Every), 2);
+        let again = FrameStored { attempt: 2, ..frame("a", 1, Delivery::Every) };
+        assert_eq!(queue.push(again, 3), [Unnecessary { with: 1, why: "repeated" }]);
+        let (first, with) = queue.pop().unwrap();
+        assert_eq!((first.device_id.as_str(), first.attempt, with), ("a", 2, 3), "in its old place");
+        assert_eq!(queue.len(), 1);
     }
 }

@@ -1,26 +1,27 @@
 //! [`Service`]: the service.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::Context;
-use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use clap::{ArgMatches, Command};
 use iot_chassis::{Check, Log, Stop, Tasks, Telemetry, instance_name};
-use iot_mqtt::{Client, Inbox, Options};
+use iot_mqtt::{Client, Options};
 use iot_storage::Store;
-use object_detector::Model;
+use object_detector::Scan;
 use people_counter_events::Topics;
 
 use crate::analysis::Settings;
+use crate::commands;
 use crate::config::Config;
-use crate::frame::Desk;
+use crate::devices::Rules;
+use crate::frame::{Desk, unix_now};
+use crate::intake::{Inboxes, Intake};
 use crate::metrics::Metrics;
-use crate::model::default_model;
+use crate::model::Models;
 use crate::node::Node;
 use crate::workers::Workers;
-use crate::{detect_command, intake};
 
 /// How long the goodbye may take.
 const GOODBYE: Duration = Duration::from_secs(2);
@@ -33,7 +34,9 @@ const PROBE_EVERY: Duration = Duration::from_secs(15);
 /// An inference node.
 pub struct Service {
     desk: Arc<Desk>,
-    inbox: Inbox,
+    inboxes: Inboxes,
+    /// Hears the results of all nodes, on a connection of its own: they must not wait behind frames.
+    listener: Client,
     node: Node,
     at_once: usize,
     broker: Check,
@@ -61,12 +64,13 @@ impl iot_chassis::Service for Service {
     async fn start(config: Config, telemetry: &Telemetry) -> anyhow::Result<Self> {
         config.check()?;
         let name = if config.node.is_empty() { instance_name() } else { config.node.clone() };
-        let model = load_model(config.model.folder.clone()).await?;
-        let identity = identity(&model);
+        let models = load_models(config.clone()).await?;
+        let rules = Rules::new(&config.devices, |scan| models.threshold(config.model.threshold, scan))?;
         let metrics = Arc::new(Metrics::new(&telemetry.metrics));
-        let threads = config.worker_threads();
-        let settings = Settings::new(&config, &model)?;
-        let workers = Workers::start(threads, model, settings, config.limits.analysis, metrics.clone())?;
+        let threads = config.workers.number();
+        let settings = Settings::new(&config);
+        let workers =
+            Workers::start(threads, models.clone(), settings, config.limits.analysis, metrics.clone())?;
 
         let store = Store::new(&config.store).context("store")?;
         let mqtt_metrics = iot_mqtt::Metrics::default();
@@ -76,7 +80,8 @@ impl iot_chassis::Service for Service {
         });
 
         let topics = Topics::new(&config.root)?;
-        let node = Node::new(&topics, &name, identity.clone(), metrics.clone())?;
+        let identity = models.identity(&Scan::default());
+        let node = Node::new(&topics, &name, identity, metrics.clone())?;
         let mut mqtt = config.mqtt.clone();
         // what a node holds is lost with it for a while, so it takes only what it will soon work on
         let few = (4 * threads).max(LEAST_AHEAD).try_into().unwrap_or(u16::MAX);
@@ -84,7 +89,14 @@ impl iot_chassis::Service for Service {
         let mut options = Options::new(mqtt, format!("people-counter-inference-{name}")).context("mqtt")?;
         options.metrics(mqtt_metrics);
         options.presence(node.clone());
-        let inbox = options.subscribe(iot_topic::shared(&config.group, &topics.frames.filter())?);
+        let frames = options.subscribe(iot_topic::shared(&config.group, &topics.frames.filter())?);
+        let compat = match config.compat.topic.as_str() {
+            "" => None,
+            topic => Some(options.subscribe(iot_topic::shared(&config.group, topic)?)),
+        };
+        let id = format!("people-counter-inference-{name}-results");
+        let mut listener = Options::new(config.mqtt.clone(), id).context("mqtt")?;
+        let results = listener.subscribe(topics.counts.filter());
 
         let desk = Desk {
             client: options.connect(),
@@ -93,14 +105,19 @@ impl iot_chassis::Service for Service {
             workers,
             metrics,
             node: name,
-            model: identity,
+            models,
+            rules,
             max_bytes: config.limits.picture_bytes as u64,
             max_attempts: config.limits.attempts,
             fetch_limit: config.limits.fetch,
+            delete_originals: config.picture.deletes(),
+            compat_topic: config.compat.topic,
+            answered: Mutex::default(),
         };
         Ok(Self {
             desk: Arc::new(desk),
-            inbox,
+            inboxes: Inboxes { frames, results, compat },
+            listener: listener.connect(),
             node,
             at_once: threads + 1,
             broker: telemetry.health.check("broker"),
@@ -111,7 +128,9 @@ impl iot_chassis::Service for Service {
     async fn run(self, stop: Stop) -> anyhow::Result<()> {
         let client = self.desk.client.clone();
         let mut tasks = Tasks::new(&stop);
-        tasks.spawn("intake", intake::run(self.desk.clone(), self.inbox, self.at_once, tasks.stop()));
+        let boot = (unix_now() * 1000.0) as u64;
+        let intake = Intake::new(self.desk.clone(), self.at_once, boot);
+        tasks.spawn("intake", intake.run(self.inboxes, tasks.stop()));
         tasks.spawn("node status", self.node.clone().refresh(client.clone(), tasks.stop()));
         tasks.spawn("broker check", watch_broker(client.clone(), self.broker, tasks.stop()));
         tasks.spawn("store check", watch_store(self.desk.store.clone(), self.store, tasks.stop()));
@@ -119,61 +138,23 @@ impl iot_chassis::Service for Service {
         if let Err(error) = client.publish(self.node.goodbye()).await {
             tracing::warn!("cannot say goodbye: {error}");
         }
+        self.listener.close(GOODBYE).await;
         client.close(GOODBYE).await;
         outcome
     }
 
     fn subcommands() -> Vec<Command> {
-        let picture = value_parser!(PathBuf);
-        vec![
-            Command::new("detect")
-                .about("Count the people in pictures and print JSON")
-                .arg(
-                    Arg::new("model")
-                        .long("model")
-                        .value_name("DIR")
-                        .value_parser(picture.clone())
-                        .help("Folder of the model; the built-in one if absent"),
-                )
-                .arg(
-                    Arg::new("min-score")
-                        .long("min-score")
-                        .value_name("S")
-                        .value_parser(value_parser!(f32))
-                        .help("Lowest score of a box that is printed; the model's threshold if absent"),
-                )
-                .arg(
-                    Arg::new("pictures")
-                        .value_name("PICTURE")
-                        .required(true)
-                        .action(ArgAction::Append)
-                        .value_parser(picture)
-                        .help("JPEG, PNG or WebP files"),
-                ),
-        ]
+        commands::all()
     }
 
     fn subcommand(name: &str, arguments: &ArgMatches) -> anyhow::Result<()> {
-        anyhow::ensure!(name == "detect", "there is no subcommand {name}");
-        let pictures: Vec<PathBuf> = arguments.get_many("pictures").into_iter().flatten().cloned().collect();
-        let model = arguments.get_one::<PathBuf>("model").map(PathBuf::as_path);
-        let min_score = arguments.get_one::<f32>("min-score").copied();
-        detect_command::run(model, min_score, &pictures, &mut std::io::stdout().lock())
+        commands::run(name, arguments, &mut std::io::stdout().lock())
     }
 }
 
 /// Preparing a network takes a good part of a second, so it does not hold up the runtime.
-async fn load_model(folder: Option<PathBuf>) -> anyhow::Result<Model> {
-    let load = move || match folder {
-        Some(folder) => Ok(Model::load(&folder)?),
-        None => default_model(),
-    };
-    tokio::task::spawn_blocking(load).await.context("loading the model broke off")?
-}
-
-fn identity(model: &Model) -> people_counter_events::Model {
-    let manifest = model.manifest();
-    people_counter_events::Model { name: manifest.name.clone(), sha256: manifest.sha256.clone() }
+async fn load_models(config: Config) -> anyhow::Result<Models> {
+    tokio::task::spawn_blocking(move || Models::load(&config)).await.context("loading the model broke off")?
 }
 
 async fn watch_broker(client: Client, check: Check, stop: Stop) -> anyhow::Result<()> {

@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use anyhow::Context;
 use bytes::Bytes;
-use image::RgbImage;
-use object_detector::{Detector, Model};
 use tokio::sync::{Semaphore, oneshot};
 
-use crate::analysis::{Analysis, Failure, Settings, analyse};
+use crate::analysis::{Analysis, Analyst, Failure, Settings};
+use crate::devices::Rule;
 use crate::metrics::Metrics;
+use crate::model::Models;
 
 /// How the analysis of a picture ended.
 #[derive(Debug)]
@@ -31,6 +31,7 @@ pub(crate) enum Verdict {
 
 struct Job {
     picture: Bytes,
+    rule: Arc<Rule>,
     verdict: oneshot::Sender<Verdict>,
 }
 
@@ -48,7 +49,7 @@ pub(crate) struct Workers {
 
 struct Shared {
     jobs: Mutex<mpsc::Receiver<Job>>,
-    model: Model,
+    models: Models,
     settings: Settings,
 }
 
@@ -56,13 +57,13 @@ impl Workers {
     /// Starts `threads` workers; a picture may take `limit`.
     pub(crate) fn start(
         threads: usize,
-        model: Model,
+        models: Models,
         settings: Settings,
         limit: Duration,
         metrics: Arc<Metrics>,
     ) -> anyhow::Result<Self> {
         let (jobs, receiver) = mpsc::channel();
-        let shared = Arc::new(Shared { jobs: Mutex::new(receiver), model, settings });
+        let shared = Arc::new(Shared { jobs: Mutex::new(receiver), models, settings });
         for _ in 0..threads {
             spawn(&shared)?;
         }
@@ -74,10 +75,10 @@ impl Workers {
     ///
     /// # Errors
     /// When too many workers have been left behind, or a thread cannot be started: the node must restart.
-    pub(crate) async fn analyse(&self, picture: Bytes) -> anyhow::Result<Verdict> {
+    pub(crate) async fn analyse(&self, picture: Bytes, rule: Arc<Rule>) -> anyhow::Result<Verdict> {
         let _worker = self.free.acquire().await.context("the worker threads are gone")?;
         let (verdict, outcome) = oneshot::channel();
-        self.jobs.send(Job { picture, verdict }).ok().context("the worker threads are gone")?;
+        self.jobs.send(Job { picture, rule, verdict }).ok().context("the worker threads are gone")?;
         match tokio::time::timeout(self.limit, outcome).await {
             Ok(verdict) => Ok(verdict.unwrap_or(Verdict::Crashed)),
             Err(_elapsed) => {
@@ -100,35 +101,38 @@ impl Workers {
 
 fn spawn(shared: &Arc<Shared>) -> anyhow::Result<()> {
     let shared = shared.clone();
+    let analyst = Analyst::new(&shared.models)?;
     std::thread::Builder::new()
         .name("analyse".into())
-        .spawn(move || work(&shared))
+        .spawn(move || work(&shared, analyst))
         .map(drop)
         .context("cannot start a worker thread")
 }
 
-fn work(shared: &Shared) {
-    let mut detector = Detector::new(&shared.model);
-    let mut pixels = RgbImage::default();
+fn work(shared: &Shared, mut analyst: Analyst) {
     loop {
         let job = shared.jobs.lock().unwrap_or_else(|poison| poison.into_inner()).recv();
-        let Ok(Job { picture, verdict }) = job else { return };
-        let outcome = catch_unwind(AssertUnwindSafe(|| {
-            analyse(&mut detector, &shared.settings, &picture, &mut pixels)
-        }));
+        let Ok(Job { picture, rule, verdict }) = job else { return };
+        let outcome = catch_unwind(AssertUnwindSafe(|| analyst.analyse(&shared.settings, &rule, &picture)));
+        let broken = outcome.is_err();
         let outcome = match outcome {
             Ok(Ok(analysis)) => Verdict::Done(analysis),
             Ok(Err(failure)) => Verdict::Failed(failure),
-            Err(_panic) => {
-                // what the panic left behind is not trusted
-                detector = Detector::new(&shared.model);
-                pixels = RgbImage::default();
-                Verdict::Crashed
-            }
+            Err(_panic) => Verdict::Crashed,
         };
         if verdict.send(outcome).is_err() {
             // given up as hanging and replaced meanwhile: one worker too many now
             return;
+        }
+        if broken {
+            // what the panic left behind is not trusted
+            match Analyst::new(&shared.models) {
+                Ok(fresh) => analyst = fresh,
+                Err(error) => {
+                    tracing::error!("a worker cannot start afresh: {error:#}");
+                    return;
+                }
+            }
         }
     }
 }
