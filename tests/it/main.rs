@@ -3,10 +3,4 @@
 
 mod bad_input;
 mod demo;
-mod deploy;
-mod faults;
-mod layout;
-mod page;
-mod privacy;
-mod start;
-mod system;
+mod every_frame;

@@ -4,23 +4,16 @@
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use futures_util::{SinkExt, StreamExt};
-use iot_mqtt::{Config, Message, Options};
-use object_detector::{Detector, picture};
-use people_counter_events::{
-    DataType, Delivery, DeviceID, FrameID, FrameStored, ObjectPath, Topics, decode, frame_key,
-};
 use people_counter_tests::process::Process;
 use people_counter_tests::rest::Rest;
-use people_counter_tests::servers::{BUCKET, Servers};
+use people_counter_tests::servers::Servers;
 use people_counter_tests::system::{System, sample_frames};
-use people_counter_tests::wait::{eventually, free_port};
+use people_counter_tests::wait::free_port;
 use serde_json::Value;
 use tokio_tungstenite::tungstenite::Message as Frame;
 
 /// How long delays are collected.
 const COLLECT: Duration = Duration::from_secs(30);
-/// Frames of the throughput measurement.
-const FRAMES: usize = 400;
 
 #[tokio::main]
 async fn main() {
@@ -28,7 +21,6 @@ async fn main() {
     println!("| figure | value |\n|---|---|");
     demo().await;
     memory().await;
-    throughput().await;
 }
 
 fn row(figure: &str, value: impl std::fmt::Display) {
@@ -96,117 +88,4 @@ async fn memory() {
         let kib: f64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
         row(&format!("resident memory of {name}"), format!("{:.1} MiB", kib / 1024.0));
     }
-}
-
-/// Frames per second and core of an inference node, against the bare loop over the same pictures.
-async fn throughput() {
-    let pictures: Vec<Vec<u8>> = (0..80)
-        .map(|number| std::fs::read(sample_frames().join(format!("frame-{number:03}.jpg"))).unwrap())
-        .collect();
-    let bare = bare_loop(&pictures);
-
-    let servers = Servers::embedded().await;
-    let (store, url) = {
-        let Servers::Embedded { store, broker, .. } = &servers else { unreachable!("embedded") };
-        let config = iot_storage::Config {
-            endpoint: store.endpoint(),
-            bucket: BUCKET.into(),
-            access_key: Some(store.access_key().into()),
-            secret_key: Some(store.secret_key().into()),
-            ..iot_storage::Config::default()
-        };
-        (iot_storage::Store::new(&config).unwrap(), broker.url())
-    };
-    store.ensure_bucket().await.unwrap();
-    let device: DeviceID = "bench".parse().unwrap();
-    for number in 0..FRAMES {
-        let key = iot_storage::Key::new(&frame_key(&device, frame_id(number))).unwrap();
-        let body = pictures[number % pictures.len()].clone();
-        store.put(&key, body.into(), &iot_storage::PutOptions::content_type("image/jpeg")).await.unwrap();
-    }
-
-    let folder = tempfile::tempdir().unwrap();
-    let config = folder.path().join("inference.toml");
-    let text = format!("node = \"bench\"\nworkers = 1\n[mqtt]\nurl = \"{url}\"\n{}", servers.store_config());
-    std::fs::write(&config, text).unwrap();
-    let node =
-        Process::start("people-counter-inference", &["--config", config.to_str().unwrap()], folder.path());
-
-    let topics = Topics::new(Topics::DEFAULT_ROOT).unwrap();
-    let mut options = Options::new(Config { url, outbox: FRAMES, ..Config::default() }, "bench").unwrap();
-    let mut results = options.subscribe(topics.counts.filter());
-    let client = options.connect();
-    eventually("the node has subscribed", || async { node.printed().contains("connected to").then_some(()) })
-        .await;
-    client.state().wait_for(|state| state.subscribed).await.unwrap();
-    tokio::time::sleep(Duration::from_secs(1)).await;
-
-    let (started, cpu) = (Instant::now(), cpu_seconds(node.id()));
-    let topic = topics.frames.name(&[device.as_str()]).unwrap();
-    let mut sending = tokio::task::JoinSet::new();
-    for number in 0..FRAMES {
-        let payload = topics.frames.encode(&announcement(&device, number)).unwrap();
-        let (client, message) =
-            (client.clone(), Message::new(&topic, payload).timeout(Duration::from_secs(300)));
-        sending.spawn(async move { client.publish(message).await });
-    }
-    let mut seen = std::collections::HashSet::new();
-    while seen.len() < FRAMES {
-        let delivery = results.recv().await.unwrap();
-        seen.insert(decode(&topics.counts, delivery.topic(), delivery.payload()).unwrap().frame_id);
-        delivery.ack();
-    }
-    let (wall, cpu) = (started.elapsed().as_secs_f64(), cpu_seconds(node.id()) - cpu);
-    row("bare loop: decode and detect, one thread", format!("{bare:.1} frames/s"));
-    row("inference node, one worker", format!("{:.1} frames/s", FRAMES as f64 / wall));
-    row("inference node per core second", format!("{:.1} frames", FRAMES as f64 / cpu));
-    row("node to bare loop", format!("{:.2}", FRAMES as f64 / wall / bare));
-}
-
-/// Frames per second of decoding and detecting alone.
-fn bare_loop(pictures: &[Vec<u8>]) -> f64 {
-    let folder = sample_frames().join("../../../models/person-nanodet-g");
-    let model = object_detector::Model::load(&folder).unwrap();
-    let mut detector = Detector::new(&model);
-    let mut pixels = image::RgbImage::default();
-    let mut run = |picture: &[u8]| {
-        picture::decode_into(picture, &picture::Limits::default(), &mut pixels).unwrap();
-        detector.detect(&pixels, model.manifest().threshold).unwrap();
-    };
-    run(&pictures[0]);
-    let started = Instant::now();
-    for number in 0..FRAMES {
-        run(&pictures[number % pictures.len()]);
-    }
-    FRAMES as f64 / started.elapsed().as_secs_f64()
-}
-
-fn frame_id(number: usize) -> FrameID {
-    FrameID::from_u128(number as u128 + 1)
-}
-
-fn announcement(device: &DeviceID, number: usize) -> FrameStored {
-    FrameStored {
-        kind: DataType::Data,
-        device_id: device.clone(),
-        file_path: ObjectPath::new(BUCKET, &frame_key(device, frame_id(number))).unwrap(),
-        creation_timestamp: 1_789_000_000.0,
-        frame_id: frame_id(number),
-        boot_id: 1,
-        sequence: number as u64 + 1,
-        delivery: Delivery::Every,
-        width: 640,
-        height: 480,
-        bytes: 1,
-        attempt: 1,
-    }
-}
-
-/// User and system time of a process.
-fn cpu_seconds(process: u32) -> f64 {
-    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
-    let after_name = stat.rsplit(')').next().unwrap();
-    let ticks: Vec<f64> =
-        after_name.split_whitespace().skip(11).take(2).map(|ticks| ticks.parse().unwrap()).collect();
-    (ticks[0] + ticks[1]) / 100.0
 }
