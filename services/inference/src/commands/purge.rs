@@ -118,9 +118,8 @@ mod tests {
                 entry("cam-1.extra.00000000-0000-0000-0000-000000000001.jpg", 500),
             ]
         };
-        let names = |listed, seconds, all| {
+        let names = |listed: Vec<(Key, SystemTime)>, seconds, all| {
             let before = SystemTime::now() - Duration::from_secs(seconds);
-            let listed = listed.into_iter().map(|entry| (entry.key, entry.last_modified)).collect();
             let old = old_originals(&device, listed, before, all);
             old.into_iter().map(|key| key.to_string()).collect::<Vec<_>>()
         };
