@@ -6,6 +6,9 @@ use std::path::Path;
 use iot_chassis::Service as _;
 use people_counter_inference::{Config, Service, Threads};
 
+/// What has no default.
+const STORE: &str = "[store]\nbucket = \"frames\"\n";
+
 fn load(text: &str, variables: &[(&str, &str)]) -> Result<Config, String> {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("inference.toml");
@@ -35,7 +38,7 @@ fn every_option_of_the_sample_is_valid_once_it_is_uncommented() {
         .map_while(|line| line.strip_prefix("# "))
         .map(|line| format!("{line}\n"))
         .collect();
-    let config = load(&format!("[[devices]]\n{table}"), &[]).unwrap();
+    let config = load(&format!("[[devices]]\n{table}\n{STORE}"), &[]).unwrap();
     Service::check(&config).unwrap();
     let device = &config.devices[0];
     assert!(device.threshold.is_some() && device.fuse && device.tiles.is_some() && device.overlap.is_some());
