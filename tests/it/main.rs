@@ -3,4 +3,11 @@
 
 mod bad_input;
 mod demo;
+mod deploy;
 mod every_frame;
+mod faults;
+mod layout;
+mod page;
+mod privacy;
+mod start;
+mod system;

@@ -19,7 +19,7 @@ pub enum Servers {
         broker: Box<Broker>,
         /// The store.
         store: Box<ObjectStore>,
-        /// The broker's data.
+        /// The data of both.
         folder: TempDir,
     },
     /// mosquitto and Ceph RGW.
@@ -40,7 +40,8 @@ impl Servers {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let options = BrokerOptions { dir: Some(folder.path().into()), ..BrokerOptions::default() };
         let broker = Broker::start(options).await.expect("the embedded broker starts");
-        let store = ObjectStore::start(StoreOptions::default()).await.expect("the embedded store starts");
+        let options = StoreOptions { dir: Some(folder.path().join("objects")), ..StoreOptions::default() };
+        let store = ObjectStore::start(options).await.expect("the embedded store starts");
         Self::Embedded { broker: Box::new(broker), store: Box::new(store), folder }
     }
 
