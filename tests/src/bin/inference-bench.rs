@@ -36,7 +36,8 @@ async fn main() {
         .collect();
     println!("| figure | value |\n|---|---|");
     let bare = bare_loop(&pictures);
-    row("bare loop of decoding and detecting, one thread", format!("{bare:.1} frames/s"));
+    row("bare loop of decoding and detecting, one thread", format!("{:.1} frames/s", bare.frames_per_second));
+    row("the same per second of processor time", format!("{:.1} frames", bare.frames_per_cpu_second));
 
     let mut bench = Bench::start(&pictures).await;
     let mut single = 0.0;
@@ -46,7 +47,9 @@ async fn main() {
             single = run.frames_per_second;
             row("one node with one worker, from announcement to result", format!("{single:.1} frames/s"));
             row("the same per second of processor time", format!("{:.1} frames", run.frames_per_cpu_second));
-            row("one node to bare loop", format!("{:.2}", single / bare));
+            row("node to bare loop", format!("{:.2}", single / bare.frames_per_second));
+            let ratio = run.frames_per_cpu_second / bare.frames_per_cpu_second;
+            row("node to bare loop, by processor time", format!("{ratio:.2}"));
         } else {
             let gain = run.frames_per_second / single;
             row(
@@ -72,8 +75,8 @@ fn row(figure: &str, value: impl std::fmt::Display) {
     println!("| {figure} | {value} |");
 }
 
-/// Frames per second of decoding and detecting alone.
-fn bare_loop(pictures: &[Vec<u8>]) -> f64 {
+/// Decoding and detecting alone.
+fn bare_loop(pictures: &[Vec<u8>]) -> Figures {
     let model = Model::load(&sample_frames().join("../../../models/person-nanodet-g")).unwrap();
     let mut detector = Detector::new(&model);
     let mut pixels = image::RgbImage::default();
@@ -83,9 +86,10 @@ fn bare_loop(pictures: &[Vec<u8>]) -> f64 {
         detector.detect(&pixels, model.manifest().threshold).unwrap();
     };
     (0..WARM_UP).for_each(&mut run);
-    let started = Instant::now();
+    let (started, before) = (Instant::now(), cpu_seconds(std::process::id()));
     (0..FRAMES).for_each(&mut run);
-    FRAMES as f64 / started.elapsed().as_secs_f64()
+    let (wall, cpu) = (started.elapsed().as_secs_f64(), cpu_seconds(std::process::id()) - before);
+    Figures::new(wall, cpu, std::process::id())
 }
 
 /// Broker, store and stored pictures.
@@ -102,8 +106,16 @@ struct Bench {
 struct Figures {
     frames_per_second: f64,
     frames_per_cpu_second: f64,
-    /// Resident memory of the first node.
+    /// Resident memory of the process, of several nodes that of the first.
     mebibytes: f64,
+}
+
+impl Figures {
+    /// For all frames in `wall` seconds and `cpu` seconds of processor time, by a process.
+    fn new(wall: f64, cpu: f64, process: u32) -> Self {
+        let (frames, mebibytes) = (FRAMES as f64, resident(process));
+        Self { frames_per_second: frames / wall, frames_per_cpu_second: frames / cpu, mebibytes }
+    }
 }
 
 impl Bench {
@@ -140,11 +152,7 @@ impl Bench {
         let (started, before) = (Instant::now(), cpu());
         self.announce(FRAMES).await;
         let (wall, cpu) = (started.elapsed().as_secs_f64(), cpu() - before);
-        Figures {
-            frames_per_second: FRAMES as f64 / wall,
-            frames_per_cpu_second: FRAMES as f64 / cpu,
-            mebibytes: resident(running[0].id()),
-        }
+        Figures::new(wall, cpu, running[0].id())
     }
 
     /// Starts a node and waits until it is ready.
