@@ -19,8 +19,9 @@ use crate::metrics::Metrics;
 use crate::model::Models;
 use crate::workers::{Verdict, Workers};
 
-/// Wait between two tries to fetch a picture, after the store's own retries.
-const FETCH_AGAIN: Duration = Duration::from_secs(1);
+/// Wait between two tries to fetch a picture, after the store's own retries; doubles up to the second.
+const FETCH_AGAIN: Duration = Duration::from_millis(500);
+const FETCH_AGAIN_MAX: Duration = Duration::from_secs(8);
 /// Most people listed in one result; more are only counted, so that a message stays under 64 KiB.
 const MAX_LISTED: usize = 500;
 
@@ -122,6 +123,7 @@ impl Desk {
             }
         };
         let deadline = tokio::time::Instant::now() + self.fetch_limit;
+        let mut wait = FETCH_AGAIN;
         loop {
             let error = match self.store.get(&key, self.max_bytes).await {
                 Ok(object) => return Fetched::Picture(object.body),
@@ -135,11 +137,12 @@ impl Desk {
             if let Some(reason) = reason {
                 return Fetched::Failed(Failure { reason, message: error.to_string() });
             }
-            if tokio::time::Instant::now() + FETCH_AGAIN > deadline {
+            if tokio::time::Instant::now() + wait > deadline {
                 return Fetched::Later(error.to_string());
             }
             tracing::warn!(device = %frame.device_id, "{error}; trying again");
-            tokio::time::sleep(FETCH_AGAIN).await;
+            tokio::time::sleep(wait).await;
+            wait = (2 * wait).min(FETCH_AGAIN_MAX);
         }
     }
 
