@@ -1,6 +1,7 @@
 //! What can be configured.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
@@ -40,6 +41,8 @@ pub struct Http {
     pub allow_unprotected: bool,
     /// Further names by which browsers reach this service, for example those of a reverse proxy.
     pub hosts: Vec<String>,
+    /// Serve the page's files from this folder instead of those in the program, to work on them.
+    pub assets_dir: Option<PathBuf>,
     /// Most connections at once.
     pub max_connections: usize,
     /// Longest time that writing to a client may make no progress.
@@ -114,6 +117,7 @@ impl Default for Http {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             allow_unprotected: false,
             hosts: Vec::new(),
+            assets_dir: None,
             max_connections: 25_000,
             write_timeout: Duration::from_secs(20),
             request_timeout: Duration::from_secs(10),

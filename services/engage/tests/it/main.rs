@@ -3,6 +3,7 @@
 
 mod history;
 mod messages;
+mod page;
 mod pictures;
 mod queries;
 mod rest;

@@ -1,4 +1,4 @@
-//! REST, the page, headers and problems.
+//! REST, headers and problems.
 
 use crate::messages::{result, status};
 use crate::stage::{Stage, eventually};
@@ -140,19 +140,6 @@ async fn every_answer_has_the_security_headers() {
         assert_eq!(headers["x-content-type-options"], "nosniff", "{path}");
         assert_eq!(headers["x-frame-options"], "DENY", "{path}");
     }
-    engage.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_page_is_served_and_not_sent_twice() {
-    let stage = Stage::set().await;
-    let engage = stage.engage().await;
-    let page = engage.get("/").await;
-    assert_eq!(page.status(), 200);
-    assert_eq!(page.headers()["content-type"], "text/html; charset=utf-8");
-    let tag = page.headers()["etag"].clone();
-    let again = engage.http.get(format!("http://{}/index.html", engage.addr)).header("if-none-match", tag);
-    assert_eq!(again.send().await.unwrap().status(), 304);
     engage.stop().await;
 }
 
