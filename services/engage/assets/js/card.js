@@ -6,57 +6,77 @@
  * count); the picture carries the `data-frame` of its own pair.
  */
 
-/** @import { Context, Device } from "./types.js" */
-/** @import { Loader } from "./loader.js" */
-/** @import { Note } from "./wording.js" */
+/** @import { Context, Device, Services } from "./types.js" */
 
-import { html, icon, setAttribute, setIcon, setText, setVisible } from "./dom.js";
+import { html, routeLink, setAttribute, setText, setVisible } from "./dom.js";
 import { clockTime } from "./format.js";
+import { labelItems, sameLabels } from "./labels.js";
+import { NoteList } from "./notelist.js";
 import { Picture } from "./picture.js";
-import { STATE_WORDS, countAge, countCaption, notes, shownState } from "./wording.js";
+import { Sparkline } from "./sparkline.js";
+import { StateChip } from "./statechip.js";
+import { countAge, countCaption, notes, shownState } from "./wording.js";
 
 /** A longer name is set smaller; 64 characters are allowed. */
 const LONG_NAME = 24;
 
 export class Card {
-  /** @param {string} deviceID @param {Loader} loader @param {{ now(): number }} stopwatch */
-  constructor(deviceID, loader, stopwatch) {
-    this.picture = new Picture(loader, stopwatch);
-    this.#name.textContent = deviceID;
-    setAttribute(this.#name, "data-long", deviceID.length > LONG_NAME ? "" : null);
-    this.#name.id = `device-${deviceID}`;
+  /** @param {string} deviceID @param {Services} services @param {boolean} small without what does not fit */
+  constructor(deviceID, services, small) {
+    this.#services = services;
+    this.#deviceID = deviceID;
+    this.picture = new Picture(services.loader, services.stopwatch);
+    this.#sparkline = new Sparkline(services.histories.of(deviceID));
+    this.#link.textContent = deviceID;
+    setAttribute(this.#link, "data-long", deviceID.length > LONG_NAME ? "" : null);
+    this.#link.id = `device-${deviceID}`;
     const body = html(
       "div",
       { class: "card-body" },
-      html("div", { class: "card-head" }, this.#name, this.#chip),
-      html("p", { class: "reading" }, this.#count, this.#caption, html("span", { class: "times" }, this.#age, this.#captured)),
-      this.#labels,
-      this.#notes,
+      html("div", { class: "card-head" }, html("h3", { class: "name" }, this.#link), this.#chip.element),
+      html("p", { class: "reading" }, this.#count, ...(small ? [] : [this.#caption])),
+      html("p", { class: "times" }, this.#age, ...(small ? [] : [this.#captured])),
     );
+    const foot = html("div", { class: "card-foot" }, this.#notes.element, this.#labels);
+    if (!small) body.append(this.#sparkline.element, foot);
     // The name comes first for whoever listens; the picture is put on top by the style sheet.
     this.#article = html("article", { class: "card" }, body, this.picture.element);
-    this.#article.setAttribute("aria-labelledby", this.#name.id);
+    this.#article.setAttribute("aria-labelledby", this.#link.id);
     this.#article.setAttribute("data-device", deviceID);
     this.element = html("li", { class: "wall-item" }, this.#article);
+    this.address();
   }
 
-  #name = html("h3", { class: "name" });
-  #chipIcon = icon("unknown");
-  #chipWord = html("span");
-  #chip = html("span", { class: "chip" }, this.#chipIcon, this.#chipWord);
+  #services;
+  #deviceID;
+  #sparkline;
+  #link = routeLink({ class: "card-link" });
+  #chip = new StateChip();
   #count = html("strong", { class: "count" });
   #caption = html("span", { class: "caption" });
   #age = html("span", { class: "age" });
   #captured = html("span", { class: "captured" });
   #labels = html("ul", { class: "labels", "aria-label": "Labels", hidden: "" });
-  #notes = html("ul", { class: "notes", "aria-label": "Notes", hidden: "" });
+  #notes = new NoteList();
   #article;
   /** @type {Device | null} */
   #device = null;
 
+  /** The route has changed, and with it the way back from the camera. */
+  address() {
+    setAttribute(this.#link, "href", this.#services.router.href({ view: "device", device: this.#deviceID }));
+  }
+
+  focus() {
+    this.#link.focus();
+  }
+
   /** @param {Device} device @param {Context} context */
   update(device, context) {
-    if (!sameLabels(this.#device, device)) this.#renderLabels(device);
+    if (!sameLabels(this.#device, device)) {
+      this.#labels.replaceChildren(...labelItems(device));
+      setVisible(this.#labels, device.labels.length > 0);
+    }
     this.#device = device;
     this.picture.update(device);
     this.render(context);
@@ -70,50 +90,24 @@ export class Card {
     setAttribute(this.#article, "data-state", shown);
     setAttribute(this.#article, "data-count", device.count === null ? "" : String(device.count));
     setAttribute(this.#article, "data-frame", device.frameID);
-    setIcon(this.#chipIcon, STATE_WORDS[shown].icon);
-    setText(this.#chipWord, STATE_WORDS[shown].word);
+    this.#chip.show(shown);
     setText(this.#count, device.count === null ? "—" : String(device.count));
     setText(this.#caption, countCaption(device, shown));
     setText(this.#age, countAge(device, context.now));
     setText(this.#captured, capturedText(device, context.now));
-    this.#renderNotes(notes(device, shown, context));
+    this.#notes.show(notes(device, shown, context));
+    this.#services.histories.want(this.#deviceID);
+    this.#sparkline.render(device, shown, context.now);
     this.picture.render(context);
   }
 
   destroy() {
+    this.#services.histories.release(this.#deviceID);
     this.picture.destroy();
-    this.element.remove();
-  }
-
-  /** @param {Device} device */
-  #renderLabels({ labels }) {
-    const items = labels.map(([key, value]) =>
-      html("li", {}, html("span", { class: "label-key" }, key), html("span", {}, value)),
-    );
-    this.#labels.replaceChildren(...items);
-    setVisible(this.#labels, items.length > 0);
-  }
-
-  /** Keeps the elements and changes their words: a note with an age in it changes every second. @param {Note[]} list */
-  #renderNotes(list) {
-    while (this.#notes.children.length > list.length) this.#notes.lastElementChild?.remove();
-    while (this.#notes.children.length < list.length) this.#notes.append(html("li", {}, icon("info"), html("span")));
-    list.forEach((note, index) => {
-      const item = this.#notes.children[index];
-      setAttribute(item, "data-kind", note.kind);
-      setIcon(/** @type {SVGElement} */ (item.firstElementChild), note.icon);
-      setText(/** @type {Element} */ (item.lastElementChild), note.text);
-    });
-    setVisible(this.#notes, list.length > 0);
   }
 }
 
 /** @param {Device} device @param {number} now */
 function capturedText({ creationTimestamp }, now) {
   return creationTimestamp === null ? "" : `captured ${clockTime(creationTimestamp, now)}`;
-}
-
-/** @param {Device | null} before @param {Device} after */
-function sameLabels(before, after) {
-  return before !== null && JSON.stringify(before.labels) === JSON.stringify(after.labels);
 }

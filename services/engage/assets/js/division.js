@@ -11,7 +11,8 @@
  * @property {number} gap
  * @property {number} aspect  width by height of a picture
  * @property {number} below  height of the words of a card below its picture
- * @property {{ width: number, widest: number, height: number }} beside  room for the words beside the picture
+ * @property {{ width: number, widest: number, height: number } | null} beside  room for the words beside the picture;
+ *   null: they never stand there
  * @property {number} smallest  width of a picture
  * @property {number} comfortable  width of a card when scrolling is needed anyway
  *
@@ -30,7 +31,7 @@ export function divide(space) {
   /** @type {Division | null} */
   let best = null;
   for (let columns = 1; columns <= Math.max(space.count, 1) && columnWidth(space, columns) >= space.smallest; columns += 1) {
-    for (const division of [stacked(space, columns), sideBySide(space, columns)]) {
+    for (const division of divisions(space, columns)) {
       const gain = best !== null && division.beside && !best.beside ? WORTHWHILE : 1;
       if (division.picture >= space.smallest && division.picture > gain * (best?.picture ?? 0)) best = division;
     }
@@ -55,12 +56,18 @@ function stacked(space, columns) {
   return { columns, card, picture: card, beside: false };
 }
 
-/** @param {Space} space @param {number} columns @returns {Division} */
-function sideBySide(space, columns) {
+/** @param {Space} space @param {number} columns @returns {Division[]} */
+function divisions(space, columns) {
+  const below = stacked(space, columns);
+  return space.beside === null ? [below] : [below, sideBySide(space, space.beside, columns)];
+}
+
+/** @param {Space} space @param {NonNullable<Space["beside"]>} words @param {number} columns @returns {Division} */
+function sideBySide(space, words, columns) {
   const row = rowHeight(space, columns);
   const width = columnWidth(space, columns);
-  const picture = row < space.beside.height ? 0 : Math.min(row * space.aspect, width - space.beside.width);
-  return { columns, card: Math.min(width, picture + space.beside.widest), picture, beside: true };
+  const picture = row < words.height ? 0 : Math.min(row * space.aspect, width - words.width);
+  return { columns, card: Math.min(width, picture + words.widest), picture, beside: true };
 }
 
 /** @param {Space} space @returns {Division} */

@@ -41,6 +41,11 @@ export function setIcon(element, name) {
   if (use !== null) setAttribute(use, "href", `#icon-${name}`);
 }
 
+/** A link within the page, followed without loading it again. @param {Record<string, string>} attributes @param {...(Node | string)} children */
+export function routeLink(attributes, ...children) {
+  return html("a", { "data-route": "", ...attributes }, ...children);
+}
+
 /** Touches the DOM only when the text differs. @param {Node} node @param {string} text */
 export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
@@ -55,6 +60,12 @@ export function setAttribute(element, name, value) {
 /** @param {HTMLElement} element @param {boolean} visible */
 export function setVisible(element, visible) {
   if (element.hidden === visible) element.hidden = !visible;
+}
+
+/** For parts that are rare: what is not needed is not in the page at all. @param {Element} parent @param {Element} child @param {boolean} present */
+export function setPresent(parent, child, present) {
+  if (!present) child.remove();
+  else if (child.parentNode !== parent) parent.append(child);
 }
 
 /** @param {string} id @returns {HTMLElement} */

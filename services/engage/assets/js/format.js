@@ -57,6 +57,17 @@ export function clockTime(timestamp, now) {
   return (sameDay ? TIME : DATE_TIME).format(moment);
 }
 
+/** A score as people read it. @param {number} share @returns {string} */
+export function percent(share) {
+  return `${Math.round(share * 100)} %`;
+}
+
+/** Three digits say enough of a measured value. @param {number} value @returns {string} */
+export function figure(value) {
+  const digits = Math.abs(value) < 10 ? 1 : 0;
+  return value.toLocaleString("en", { maximumFractionDigits: digits });
+}
+
 /** @param {number} count @param {string} one @param {string} many @returns {string} */
 export function plural(count, one, many) {
   return count === 1 ? one : many;

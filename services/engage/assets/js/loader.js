@@ -1,6 +1,6 @@
 /** Fetches pictures, a few at a time, and says in words why one did not come. */
 
-const TIMEOUT_MS = 10_000;
+import { RequestError, request } from "./request.js";
 
 /** Leaves connections of the browser free for everything else. */
 const AT_ONCE = 4;
@@ -48,30 +48,13 @@ export class Loader {
 
 /** @param {string} path @param {AbortSignal} cancelled @returns {Promise<Blob>} */
 async function download(path, cancelled) {
-  const abort = new AbortController();
-  const cancel = () => abort.abort();
-  cancelled.addEventListener("abort", cancel);
-  const timer = setTimeout(cancel, TIMEOUT_MS);
   try {
-    const response = await fetch(path, { signal: abort.signal });
-    if (!response.ok) throw new PictureError(await explanation(response));
+    const response = await request(path, { cancelled });
     return await response.blob();
   } catch (error) {
-    if (error instanceof PictureError) throw error;
     cancelled.throwIfAborted();
-    throw new PictureError(abort.signal.aborted ? "it took too long to load" : "the server cannot be reached");
-  } finally {
-    clearTimeout(timer);
-    cancelled.removeEventListener("abort", cancel);
+    throw new PictureError(error instanceof RequestError ? error.message : "the transfer broke off");
   }
-}
-
-/** The server answers with problem JSON (RFC 9457). @param {Response} response */
-async function explanation(response) {
-  const fallback = `the server answered ${response.status}`;
-  if (!(response.headers.get("content-type") ?? "").includes("json")) return fallback;
-  const problem = await response.json();
-  return String(problem.detail ?? problem.title ?? fallback);
 }
 
 /** @param {Blob} blob @returns {Promise<LoadedImage>} */

@@ -1,115 +1,209 @@
-/** Puts the parts together: stream → store → views. */
+/** Puts the parts together: stream → store → views, and the URL that says which view. */
 
-/** @import { Change, Connection, Context } from "./types.js" */
+/** @import { Route, Session, View, ViewName } from "./types.js" */
 
+import { AlertList } from "./alertlist.js";
 import { Announcer } from "./announcer.js";
-import { ServerClock, Stopwatch } from "./clock.js";
-import { byId, setVisible } from "./dom.js";
+import { byId, setAttribute, setVisible } from "./dom.js";
 import { onNextFrame } from "./frame.js";
 import { Header } from "./header.js";
 import { Loader } from "./loader.js";
-import { Store } from "./store.js";
-import { Stream } from "./stream.js";
-import { Wall } from "./wall.js";
+import { LoginForm } from "./login.js";
+import { Model } from "./model.js";
+import { Places } from "./places.js";
+import { RequestError } from "./request.js";
+import { isFiltered } from "./route.js";
+import { Router } from "./router.js";
+import { loadSession, logout, mustLogIn } from "./session.js";
+import { Toolbar } from "./toolbar.js";
+import { DeviceView } from "./views/device.js";
+import { KioskView } from "./views/kiosk.js";
+import { NodesView } from "./views/nodes.js";
+import { TableView } from "./views/table.js";
+import { WallView } from "./views/wall.js";
 import { CONNECTION_WORDS, spokenTotal } from "./wording.js";
 
-const stopwatch = new Stopwatch();
-const clock = new ServerClock(stopwatch);
-const store = new Store();
-const wall = new Wall(byId("wall"), new Loader(), stopwatch);
-const header = new Header(() => stream.hurry());
-const announcer = new Announcer(byId("say-total"), byId("say-connection"), stopwatch);
+/** @type {Record<ViewName, new (services: import("./types.js").Services) => View>} */
+const VIEWS = { wall: WallView, table: TableView, device: DeviceView, nodes: NodesView, kiosk: KioskView };
 
-/** Changes that are not on the screen yet. @type {Change} */
-let pending = { changed: new Set(), removed: new Set() };
-/** @type {(() => void) | null} */
-let acknowledge = null;
-/** @type {Connection} what the cards show at present */
-let shownConnection = "connecting";
+const requestRender = onNextFrame(() => render());
+const model = new Model(new URL("api/v1/stream", document.baseURI), { changed: requestRender, refused: () => void checkSession() });
+const router = new Router((route) => show(route));
+const toolbar = new Toolbar(router);
+const alerts = new AlertList();
+const announcer = new Announcer(byId("say-total"), byId("say-connection"), model.stopwatch);
+const header = new Header(router, { retry: () => model.stream.hurry(), pause: () => model.togglePause(), logout: () => void leave() });
+const loginForm = new LoginForm((session) => enter(session));
 
-const stream = new Stream(new URL("api/v1/stream", document.baseURI), stopwatch, {
-  message(message, confirm) {
-    const change = store.apply(message);
-    if (change === "resync") return false;
-    clock.anchor(store.serverTime);
-    collect(change);
-    // The next message comes once this one is on the screen: a slow page gets fewer, never a backlog.
-    acknowledge = () => confirm(store.version);
-    requestRender();
-    return true;
-  },
-  change: () => requestRender(),
+const services = {
+  store: model.store,
+  listing: model.listing,
+  histories: model.histories,
+  stopwatch: model.stopwatch,
+  loader: new Loader(),
+  router,
+  context: () => model.context(),
+  wishChanged: () => arrange(),
+};
+
+const places = new Places(byId("main"));
+/** @type {Session | null} */
+let session = null;
+/** @type {View} */
+let view = new VIEWS[router.route.view](services);
+/** What the view shows: another one of these is another view. */
+let shown = key(router.route);
+let connection = model.connection();
+
+/** @param {Route} route */
+function key({ view: name, device }) {
+  return name === "device" ? `device ${device}` : name;
+}
+
+/** @param {Route} route */
+function show(route) {
+  if (key(route) === shown) {
+    view.setRoute(route, model.context());
+  } else {
+    const from = shown;
+    places.leave(from);
+    exchange(route);
+    places.enter(shown, from);
+  }
+  frame(route);
+  arrange();
+  requestRender();
+}
+
+/** Another view, of what is known. @param {Route} route */
+function exchange(route) {
+  view.leave();
+  shown = key(route);
+  view = new VIEWS[route.view](services);
+  byId("view").replaceChildren(view.element);
+  view.setAwake(!document.hidden);
+  view.update(model.everything(), model.context());
+}
+
+/** What surrounds the view. @param {Route} route */
+function frame(route) {
+  setAttribute(document.documentElement, "data-view", route.view);
+  toolbar.setRoute(route);
+}
+
+/** The window or the wish changed: what is on screen may be another part. */
+const arrange = onNextFrame(() => {
+  view.arrange(model.context());
+  places.settle();
+  model.want(view.wish());
 });
 
-/** @param {Change} change */
-function collect({ changed, removed }) {
-  for (const id of removed) {
-    pending.changed.delete(id);
-    pending.removed.add(id);
+function render() {
+  const present = model.context();
+  const change = model.takeChange();
+  const answered = model.takeAnswered();
+  if (answered || change.changed.size > 0 || change.removed.size > 0) view.update(change, present);
+  toolbar.offer(labelsOf(change.changed));
+  if (present.connection !== connection) {
+    connection = present.connection;
+    view.render(present);
+    announcer.connection(`Connection: ${CONNECTION_WORDS[connection].word}`);
   }
-  for (const id of changed) {
-    pending.removed.delete(id);
-    pending.changed.add(id);
-  }
+  renderFrame();
+  arrange();
+  model.acknowledge();
 }
 
-/** @returns {Connection} */
-function connection() {
-  if (stream.live) return store.brokerConnected ? "live" : "broker-away";
-  return store.summary === null ? "connecting" : "reconnecting";
+/** @param {Set<string>} ids */
+function* labelsOf(ids) {
+  for (const id of ids) yield model.store.devices.get(id)?.labels ?? [];
 }
 
-/** @returns {Context} */
-function context() {
-  return { connection: connection(), now: clock.now() };
-}
-
-const requestRender = onNextFrame(() => {
-  const present = context();
-  const change = pending;
-  pending = { changed: new Set(), removed: new Set() };
-  wall.update(store.devices, change, present);
-  if (present.connection !== shownConnection) {
-    shownConnection = present.connection;
-    wall.renderAll(present);
-    announcer.connection(`Connection: ${CONNECTION_WORDS[shownConnection].word}`);
-  }
-  renderFrame(present);
-  acknowledge?.();
-  acknowledge = null;
-});
-
-/** Everything around the wall. @param {Context} present */
-function renderFrame(present) {
+/** Everything around the view. */
+function renderFrame() {
+  const present = model.context();
+  const { store } = model;
+  const { query, view: name } = router.route;
+  const listed = name === "wall" || name === "table" || name === "kiosk";
+  const total = model.listing.total(query);
+  const nothing = listed && store.summary !== null && total === 0;
   header.render({
     ...present,
     summary: store.summary,
-    cameras: store.devices.size,
     asOf: store.serverTime,
-    retryIn: stream.retryAt === null ? null : stream.retryAt - stopwatch.now(),
+    retryIn: model.retryIn(),
+    rate: model.rate.perSecond(),
+    title: view.title(),
   });
-  setVisible(byId("empty"), store.summary !== null && store.devices.size === 0);
-  setVisible(byId("waiting"), store.summary === null);
+  toolbar.render(store.summary, total);
+  alerts.render(store.alerts, present);
+  setVisible(byId("none"), nothing && isFiltered(query));
+  setVisible(byId("empty"), nothing && !isFiltered(query));
+  setVisible(byId("waiting"), store.summary === null && !mustLogIn(session));
 }
 
 function tick() {
-  stream.check();
-  const present = context();
-  wall.tick(present);
-  renderFrame(present);
-  if (store.summary !== null && present.connection === "live") announcer.total(spokenTotal(store.summary));
+  model.stream.check();
+  const present = model.context();
+  view.render(present);
+  renderFrame();
+  if (model.store.summary !== null && present.connection === "live") announcer.total(spokenTotal(model.store.summary));
 }
 
 function wake() {
-  wall.setAwake(!document.hidden);
+  view.setAwake(!document.hidden);
   if (document.hidden) return;
   tick();
-  stream.hurry();
+  model.stream.hurry();
 }
 
+/** The stream was refused: perhaps because nobody is logged in any more. */
+async function checkSession() {
+  const present = await loadSession();
+  if (present === null) return;
+  if (mustLogIn(present)) expel(present);
+  else header.setSession((session = present));
+}
+
+/** @param {Session} present */
+function enter(present) {
+  session = present;
+  header.setSession(present);
+  loginForm.show(mustLogIn(present));
+  setAttribute(document.documentElement, "data-login", null);
+  model.start();
+}
+
+/** Nothing of what was seen stays for whoever comes next. @param {Session} present */
+function expel(present) {
+  session = present;
+  model.clear();
+  exchange(router.route);
+  header.setSession(present);
+  setAttribute(document.documentElement, "data-login", "");
+  loginForm.show(true);
+  requestRender();
+}
+
+async function leave() {
+  try {
+    await logout();
+    expel({ accessControl: true, user: null });
+  } catch (error) {
+    if (!(error instanceof RequestError)) throw error;
+    announcer.connection(`Not logged out: ${error.message}`);
+  }
+}
+
+byId("view").replaceChildren(view.element);
+frame(router.route);
 document.addEventListener("visibilitychange", wake);
 window.addEventListener("pageshow", wake);
-window.addEventListener("online", () => stream.hurry());
-window.addEventListener("resize", () => wall.layout());
+window.addEventListener("online", () => model.stream.hurry());
+window.addEventListener("resize", arrange);
+window.addEventListener("scroll", arrange, { passive: true });
 setInterval(tick, 1000);
-stream.connect();
+arrange();
+const first = await loadSession();
+if (mustLogIn(first)) expel(/** @type {Session} */ (first));
+else enter(first ?? { accessControl: false, user: null });

@@ -7,7 +7,7 @@
 /** @import { Loader, LoadedImage } from "./loader.js" */
 
 import { drawBoxes } from "./boxes.js";
-import { html, icon, setAttribute, setIcon, setText, setVisible } from "./dom.js";
+import { html, icon, setAttribute, setIcon, setPresent, setText } from "./dom.js";
 import { age } from "./format.js";
 import { PictureError } from "./loader.js";
 import { noPicture } from "./wording.js";
@@ -21,25 +21,31 @@ const SHORTEST_INTERVAL_SECONDS = 0.2;
 const FIRST_RETRY_SECONDS = 2;
 const LAST_RETRY_SECONDS = 30;
 
+/** Widths that the server scales to; anything wider is shown as it is. */
+const WIDTHS = [320, 640, 1280];
+
 export class Picture {
-  /** @param {Loader} loader @param {{ now(): number }} stopwatch */
-  constructor(loader, stopwatch) {
+  /** @param {Loader} loader @param {{ now(): number }} stopwatch @param {{ scores?: boolean }} [options] */
+  constructor(loader, stopwatch, { scores = false } = {}) {
     this.#loader = loader;
     this.#stopwatch = stopwatch;
-    this.element = html("figure", { class: "picture" }, this.#pair, this.#missing, this.#badges);
+    this.#scores = scores;
+    this.element = html("figure", { class: "picture" }, this.#pair, this.#missing);
     setAttribute(this.element, "data-picture", "missing");
   }
 
   #loader;
   #stopwatch;
+  #scores;
+  #width = Infinity;
 
   #pair = html("div", { class: "pair" });
   #missingIcon = icon("camera");
   #missingText = html("span");
   #missing = html("p", { class: "missing" }, this.#missingIcon, this.#missingText);
-  #earlier = html("span", { class: "badge badge-earlier", hidden: "" });
-  #blurred = html("span", { class: "badge", hidden: "" }, icon("blurred"), "Blurred picture");
-  #badges = html("p", { class: "badges" }, this.#earlier, this.#blurred);
+  #earlier = html("span", { class: "badge badge-earlier" });
+  #blurred = html("span", { class: "badge" }, icon("blurred"), "Blurred picture");
+  #badges = html("p", { class: "badges" });
 
   /** @type {Device | null} the newest known, whose picture is wanted */
   #device = null;
@@ -75,6 +81,11 @@ export class Picture {
     this.#pump();
   }
 
+  /** From the next picture on no more pixels are loaded than are shown. @param {number} width in CSS pixels */
+  setWidth(width) {
+    this.#width = width * window.devicePixelRatio;
+  }
+
   /** Whatever kept pictures from loading may be over. */
   retry() {
     this.#retryAt = -Infinity;
@@ -87,11 +98,11 @@ export class Picture {
     if (device === null) return;
     this.#pump();
     const behind = this.#behindSince !== null && this.#stopwatch.now() - this.#behindSince > MOMENT_SECONDS;
-    setAttribute(this.element, "data-earlier", this.#shown !== null && behind ? "" : null);
-    setVisible(this.#earlier, this.#shown !== null && behind);
-    if (this.#shown !== null && behind) setText(this.#earlier, this.#earlierText(this.#shown.device, now));
-    setVisible(this.#blurred, this.#shown?.device.picture === "blurred");
-    setVisible(this.#missing, this.#shown === null);
+    const earlier = this.#shown !== null && behind;
+    setAttribute(this.element, "data-earlier", earlier ? "" : null);
+    if (this.#shown !== null && earlier) setText(this.#earlier, this.#earlierText(this.#shown.device, now));
+    setPresent(this.#badges, this.#earlier, earlier);
+    this.#compose();
     if (this.#shown === null) {
       const { icon: name, text } = this.#missingReason(device);
       setIcon(this.#missingIcon, name);
@@ -130,7 +141,7 @@ export class Picture {
       return;
     }
     this.#startedLast = now;
-    void this.#load(wanted, wanted.image);
+    void this.#load(wanted, scaled(wanted.image, this.#width));
   }
 
   /** @param {Device} wanted @param {string} path */
@@ -152,7 +163,7 @@ export class Picture {
   /** @param {Device} pictured @param {LoadedImage} image */
   #show(pictured, image) {
     image.element.alt = `Latest picture of ${pictured.deviceID}`;
-    this.#pair.replaceChildren(image.element, drawBoxes(pictured.people, image.element));
+    this.#pair.replaceChildren(image.element, drawBoxes(pictured.people, image.element, this.#scores));
     this.#shown?.image.release();
     this.#shown = { device: pictured, image };
     this.#failures = 0;
@@ -162,8 +173,14 @@ export class Picture {
     this.#behindSince = pictured.frameID === this.#device?.frameID ? null : this.#startedLast;
     setAttribute(this.element, "data-picture", "shown");
     setAttribute(this.element, "data-frame", pictured.frameID);
-    setVisible(this.#missing, false);
-    setVisible(this.#blurred, pictured.picture === "blurred");
+    this.#compose();
+  }
+
+  /** What belongs to the picture besides the pair. */
+  #compose() {
+    setPresent(this.#badges, this.#blurred, this.#shown?.device.picture === "blurred");
+    setPresent(this.element, this.#badges, this.#badges.firstChild !== null);
+    setPresent(this.element, this.#missing, this.#shown === null);
   }
 
   /** @param {string} why */
@@ -188,4 +205,10 @@ export class Picture {
     setAttribute(this.element, "data-picture", "missing");
     setAttribute(this.element, "data-frame", null);
   }
+}
+
+/** @param {string} path @param {number} width in pixels @returns {string} */
+function scaled(path, width) {
+  const size = WIDTHS.find((known) => known >= width);
+  return size === undefined ? path : `${path}${path.includes("?") ? "&" : "?"}size=${size}`;
 }

@@ -3,9 +3,9 @@
  * stream can be read (and tested) here alone.
  */
 
-/** @import { Change, Device, Summary } from "./types.js" */
+/** @import { Alert, Change, Device, Summary } from "./types.js" */
 
-import { readDevice, readSummary } from "./device.js";
+import { readAlerts, readDevice, readSummary, text } from "./device.js";
 
 export class Store {
   constructor() {
@@ -20,6 +20,12 @@ export class Store {
     this.version = 0;
     /** @type {string | null} */
     this.epoch = null;
+    /** @type {Alert[]} */
+    this.alerts = [];
+    /** How many devices match the subscription; null: the server does not say. @type {number | null} */
+    this.total = null;
+    /** The ids of the subscribed page in their order; null: not a page. @type {string[] | null} */
+    this.order = null;
   }
 
   /**
@@ -31,30 +37,51 @@ export class Store {
     const whole = message.type === "snapshot";
     if (!whole && !this.#continues(message)) return "resync";
 
-    /** @type {Change} */
-    const change = { changed: new Set(), removed: new Set() };
-    const before = whole ? this.devices : null;
-    if (whole) this.devices = new Map();
-
-    for (const id of Array.isArray(message.removed) ? message.removed : []) {
-      if (this.devices.delete(id)) change.removed.add(id);
-    }
-    for (const raw of message.devices) {
-      const device = readDevice(raw, message.serverTime);
-      if (device === null) continue;
-      this.devices.set(device.deviceID, device);
-      change.changed.add(device.deviceID);
-    }
-    for (const id of before?.keys() ?? []) {
-      if (!this.devices.has(id)) change.removed.add(id);
-    }
-
+    const change = this.#devices(message, whole);
     this.epoch = message.epoch;
     this.version = message.version;
     this.serverTime = message.serverTime;
     this.brokerConnected = message.connected === true;
     this.summary = readSummary(message.summary);
+    if (message.alerts !== undefined) this.alerts = readAlerts(message.alerts);
+    this.#page(message, whole);
     return change;
+  }
+
+  /** @param {any} message @param {boolean} whole @returns {Change} */
+  #devices({ devices, removed, serverTime }, whole) {
+    /** @type {Change} */
+    const change = { changed: new Set(), removed: new Set() };
+    const gone = whole ? [...this.devices.keys()] : Array.isArray(removed) ? removed : [];
+    for (const id of gone) if (this.devices.delete(id)) change.removed.add(id);
+    for (const raw of devices) {
+      const device = readDevice(raw, serverTime);
+      if (device === null) continue;
+      this.devices.set(device.deviceID, device);
+      change.removed.delete(device.deviceID);
+      change.changed.add(device.deviceID);
+    }
+    return change;
+  }
+
+  /** Forgets everything. @returns {Change} */
+  clear() {
+    const removed = new Set(this.devices.keys());
+    this.devices = new Map();
+    this.summary = null;
+    this.alerts = [];
+    this.total = null;
+    this.order = null;
+    this.epoch = null;
+    return { changed: new Set(), removed };
+  }
+
+  /** @param {any} message @param {boolean} whole */
+  #page({ total, order }, whole) {
+    if (whole || total !== undefined) this.total = Number.isFinite(total) ? total : null;
+    if (whole || order !== undefined) {
+      this.order = Array.isArray(order) ? order.filter((id) => text(id) !== null) : null;
+    }
   }
 
   /**

@@ -14,6 +14,8 @@ const STABLE_SECONDS = 10;
  * @typedef {object} Handlers
  * @property {(message: unknown, acknowledge: (version: number) => void) => boolean} message
  *   false: it does not continue what came before, connect anew
+ * @property {(send: (message: object) => void) => void} opened
+ * @property {(wasOpen: boolean) => void} closed  false: the server did not let us in, or was not there
  * @property {() => void} change  `live`, `since` or `retryAt` changed
  */
 
@@ -42,6 +44,7 @@ export class Stream {
   #socket = null;
   #heard = 0;
   #attempt = 0;
+  #open = false;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
 
@@ -51,6 +54,7 @@ export class Stream {
     const socket = new WebSocket(this.#url);
     this.#socket = socket;
     // A socket that was given up may still speak: only the present one is listened to.
+    socket.onopen = () => this.#socket === socket && this.#opened(socket);
     socket.onmessage = ({ data }) => this.#socket === socket && this.#receive(socket, data);
     socket.onclose = () => this.#socket === socket && this.#lost();
     this.#handlers.change();
@@ -69,12 +73,23 @@ export class Stream {
     if (this.retryAt !== null) this.connect();
   }
 
+  /** Ends the connection and does not come back by itself. */
+  stop() {
+    this.#drop();
+    if (this.live) this.#set(false);
+    else this.#handlers.change();
+  }
+
+  /** @param {WebSocket} socket */
+  #opened(socket) {
+    this.#open = true;
+    this.#handlers.opened((message) => send(socket, message));
+  }
+
   /** @param {WebSocket} socket @param {unknown} data */
   #receive(socket, data) {
     this.#heard = this.#stopwatch.now();
-    const acknowledge = (/** @type {number} */ version) => {
-      if (socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ type: "ack", version }));
-    };
+    const acknowledge = (/** @type {number} */ version) => send(socket, { type: "ack", version });
     if (!this.#handlers.message(parse(data), acknowledge)) {
       this.#lost();
       return;
@@ -98,9 +113,13 @@ export class Stream {
     clearTimeout(this.#timer);
     this.retryAt = null;
     const socket = this.#socket;
+    if (socket === null) return;
     this.#socket = null;
     // Closing a connection that is already dead can take minutes: nothing waits for it.
-    socket?.close();
+    socket.close();
+    const wasOpen = this.#open;
+    this.#open = false;
+    this.#handlers.closed(wasOpen);
   }
 
   /** @param {boolean} live */
@@ -109,6 +128,11 @@ export class Stream {
     this.since = this.#stopwatch.now();
     this.#handlers.change();
   }
+}
+
+/** @param {WebSocket} socket @param {object} message */
+function send(socket, message) {
+  if (socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify(message));
 }
 
 /** @param {unknown} data @returns {unknown} undefined when it is not JSON */

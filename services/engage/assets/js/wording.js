@@ -14,6 +14,7 @@ export const STATE_WORDS = {
   failing: { word: "Failing", icon: "failing" },
   unknown: { word: "Unknown", icon: "unknown" },
   disconnected: { word: "Not live", icon: "disconnected" },
+  paused: { word: "Paused", icon: "pause" },
 };
 
 /** @type {Record<Connection, { word: string, icon: string }>} */
@@ -22,6 +23,7 @@ export const CONNECTION_WORDS = {
   live: { word: "Live", icon: "live" },
   reconnecting: { word: "Reconnecting", icon: "disconnected" },
   "broker-away": { word: "Broker away", icon: "offline" },
+  paused: { word: "Paused", icon: "pause" },
 };
 
 /** A still scene keeps a camera live without a new count; timers may be this late before that is concluded. */
@@ -32,7 +34,8 @@ const SLACK_SECONDS = 3;
  * @returns {ShownState}
  */
 export function shownState(device, connection) {
-  return device.state === "live" && connection !== "live" ? "disconnected" : device.state;
+  if (device.state !== "live" || connection === "live") return device.state;
+  return connection === "paused" ? "paused" : "disconnected";
 }
 
 /** @param {Device} device @param {number} now @returns {string} */

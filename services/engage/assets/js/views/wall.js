@@ -1,18 +1,21 @@
-/** The grid of cameras: which cards exist, in which order, how large, and which of them can be seen. */
+/** The grid of cameras: how large the cards are, and which of them are on screen. */
 
-/** @import { Change, Context, Device } from "./types.js" */
-/** @import { Loader } from "./loader.js" */
+/** @import { Change, Context, Device, Route, Services } from "../types.js" */
 
-import { Card } from "./card.js";
-import { divide } from "./division.js";
-import { setAttribute } from "./dom.js";
+import { Card } from "../card.js";
+import { divide } from "../division.js";
+import { html, setAttribute } from "../dom.js";
+import { Excerpt } from "../excerpt.js";
+import { moveFocus } from "../keys.js";
+import { visible } from "../range.js";
+import { VirtualList, positionInSet } from "../virtual.js";
 
-/** Lengths in rem. */
-const GAP = 1;
-const WORDS_BELOW = 11.25;
-const WORDS_BESIDE = { width: 14, widest: 22, height: 12 };
-const SMALLEST_PICTURE = 16;
-const COMFORTABLE_CARD = 20;
+/** Lengths in rem, for each density: the words below the picture, or beside it, and the cards. */
+const SIZES = {
+  compact: { below: 5.75, beside: null, smallest: 9, comfortable: 13, gap: 0.75 },
+  normal: { below: 10.25, beside: { width: 16, widest: 23, height: 12 }, smallest: 16, comfortable: 20, gap: 1 },
+  large: { below: 10.25, beside: { width: 16, widest: 24, height: 12 }, smallest: 28, comfortable: 32, gap: 1 },
+};
 
 /** Lost to rounding, in pixels: without it a wall that fits would have a scroll bar. */
 const SLACK = 4;
@@ -21,153 +24,149 @@ const DEFAULT_ASPECT = 4 / 3;
 const NARROWEST_ASPECT = 1;
 const WIDEST_ASPECT = 16 / 9;
 
-/** cam-2 before cam-10. */
-const order = new Intl.Collator("en", { numeric: true });
-
-export class Wall {
-  /** @param {HTMLElement} element @param {Loader} loader @param {{ now(): number }} stopwatch */
-  constructor(element, loader, stopwatch) {
-    this.#element = element;
-    this.#loader = loader;
-    this.#stopwatch = stopwatch;
-    // Pictures a little outside of the window are loaded too, so that scrolling finds them there.
-    this.#observer = new IntersectionObserver((entries) => this.#seen(entries), { rootMargin: "25% 0px" });
-    new ResizeObserver(() => this.layout()).observe(element);
+export class WallView {
+  /** @param {Services} services */
+  constructor(services) {
+    this.#services = services;
+    this.#density = services.router.route.density;
+    this.#excerpt = new Excerpt(services, this.#cards);
+    this.#observer.observe(this.#list);
+    this.element = html("section", { class: "wall-view", "aria-label": "Wall" }, html("h2", { class: "unseen" }, "Cameras"), this.#list);
+    this.#list.addEventListener("keydown", (event) => moveFocus(event, this.#columns, (index) => this.#excerpt.focus(index)));
   }
 
-  #element;
-  #loader;
-  #stopwatch;
-  #observer;
-  /** @type {Map<string, Card>} in the order shown */
-  #cards = new Map();
-  /** @type {Map<Element, Card>} */
-  #cardOf = new Map();
-  /** @type {Set<Card>} */
-  #near = new Set();
-  /** @type {Map<string, string>} the size of the picture of each device */
-  #shapes = new Map();
+  #services;
+  #density;
+  #excerpt;
+  #list = html("ul", { id: "wall", class: "wall", role: "list", tabindex: "-1", "aria-label": "Cameras" });
+  #observer = new ResizeObserver(() => this.#services.wishChanged());
+  #cards = new VirtualList(this.#list, {
+    make: (/** @type {string} */ id) => this.#make(id),
+    placeholder: () => html("li", { class: "wall-item placeholder", "aria-hidden": "true" }),
+    position: positionInSet,
+  });
+  #columns = 1;
+  #pitch = 1;
+  #pictureWidth = 320;
   #aspect = DEFAULT_ASPECT;
   #awake = true;
 
-  /** @param {ReadonlyMap<string, Device>} devices @param {Change} change @param {Context} context */
-  update(devices, change, context) {
-    let arranged = true;
-    for (const id of change.removed) {
-      this.#remove(id);
-      arranged = false;
-    }
-    for (const id of change.changed) {
-      const device = devices.get(id);
-      if (device === undefined) continue;
-      let card = this.#cards.get(id);
-      if (card === undefined) {
-        card = this.#add(id);
-        arranged = false;
-      }
-      card.update(device, context);
-      const shape = `${device.width} ${device.height}`;
-      if (this.#shapes.get(id) !== shape) arranged = false;
-      this.#shapes.set(id, shape);
-    }
-    if (!arranged) this.#arrange(devices);
+  title() {
+    return "Wall";
   }
 
-  /** Once a second: only what can be seen. @param {Context} context */
-  tick(context) {
-    for (const card of this.#near) card.render(context);
+  wish() {
+    return this.#excerpt.wish();
   }
 
-  /** After the connection changed: everything. @param {Context} context */
-  renderAll(context) {
-    for (const card of this.#cards.values()) {
+  /** @param {Route} route @param {Context} context */
+  setRoute(route, context) {
+    // small cards are made of less
+    if (this.#density !== route.density) this.#cards.clear();
+    this.#density = route.density;
+    this.#excerpt.setRoute(route);
+    this.arrange(context);
+  }
+
+  /** @param {Change} change @param {Context} context */
+  update(change, context) {
+    this.#excerpt.update(change, context);
+    this.arrange(context);
+  }
+
+  /** @param {Context} context */
+  render(context) {
+    for (const card of this.#cards.items()) {
       if (context.connection === "live") card.picture.retry();
       card.render(context);
     }
   }
 
-  /** A page in the background loads no pictures. @param {boolean} awake */
-  setAwake(awake) {
-    this.#awake = awake;
-    for (const card of this.#near) card.picture.setOnScreen(awake);
+  /** Fits the cards to the space there is, and shows those that are on screen. @param {Context} context */
+  arrange(context) {
+    const total = this.#excerpt.total();
+    if (total === null) return;
+    this.#aspect = commonAspect(this.#services.store.devices.values()) ?? this.#aspect;
+    this.#layout(total);
+    const { top } = this.#list.getBoundingClientRect();
+    const strip = { count: total, columns: this.#columns, pitch: this.#pitch, above: -top, height: window.innerHeight };
+    const { first, end, firstRow, rows } = visible(strip);
+    this.#list.style.setProperty("--before", `${firstRow * this.#pitch}px`);
+    this.#list.style.height = `${Math.max(0, rows * this.#pitch - this.#gap())}px`;
+    this.#excerpt.show({ first, end, total }, context);
   }
 
-  /** Fits the cards to the space there is. */
-  layout() {
-    const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
-    const { top } = this.#element.getBoundingClientRect();
-    const below = parseFloat(getComputedStyle(this.#element.parentElement ?? this.#element).paddingBottom);
-    const { columns, card, picture, beside } = divide({
-      count: this.#cards.size,
-      width: this.#element.clientWidth,
-      height: window.innerHeight - (top + window.scrollY) - below - SLACK,
-      gap: GAP * rem,
-      aspect: this.#aspect,
-      below: WORDS_BELOW * rem,
-      beside: {
-        width: WORDS_BESIDE.width * rem,
-        widest: WORDS_BESIDE.widest * rem,
-        height: WORDS_BESIDE.height * rem,
-      },
-      smallest: SMALLEST_PICTURE * rem,
-      comfortable: COMFORTABLE_CARD * rem,
-    });
-    setAttribute(this.#element, "data-words", beside ? "beside" : "below");
-    this.#element.style.setProperty("--columns", String(columns));
-    this.#element.style.setProperty("--card-width", `${Math.floor(card)}px`);
-    this.#element.style.setProperty("--picture-width", `${Math.floor(picture)}px`);
-    this.#element.style.setProperty("--aspect", this.#aspect.toFixed(4));
+  /** @param {boolean} awake */
+  setAwake(awake) {
+    this.#awake = awake;
+    for (const card of this.#cards.items()) card.picture.setOnScreen(awake);
+  }
+
+  leave() {
+    this.#observer.disconnect();
+    this.#cards.clear();
   }
 
   /** @param {string} id */
-  #add(id) {
-    const card = new Card(id, this.#loader, this.#stopwatch);
-    this.#cards.set(id, card);
-    this.#cardOf.set(card.element, card);
-    this.#observer.observe(card.element);
+  #make(id) {
+    const card = new Card(id, this.#services, this.#density === "compact");
+    card.picture.setWidth(this.#pictureWidth);
+    card.picture.setOnScreen(this.#awake);
     return card;
   }
 
-  /** @param {string} id */
-  #remove(id) {
-    const card = this.#cards.get(id);
-    if (card === undefined) return;
-    this.#cards.delete(id);
-    this.#shapes.delete(id);
-    this.#cardOf.delete(card.element);
-    this.#near.delete(card);
-    this.#observer.unobserve(card.element);
-    card.destroy();
+  #gap() {
+    return SIZES[this.#density].gap * rem();
   }
 
-  /** @param {ReadonlyMap<string, Device>} devices */
-  #arrange(devices) {
-    this.#cards = new Map([...this.#cards].sort(([a], [b]) => order.compare(a, b)));
-    let place = this.#element.firstElementChild;
-    for (const { element } of this.#cards.values()) {
-      if (element === place) place = place.nextElementSibling;
-      else this.#element.insertBefore(element, place);
+  /** @param {number} count */
+  #layout(count) {
+    const unit = rem();
+    const { below, beside, smallest, comfortable } = SIZES[this.#density];
+    const { top } = this.#list.getBoundingClientRect();
+    const bottom = parseFloat(getComputedStyle(this.#list.closest("main") ?? this.#list).paddingBottom);
+    const division = divide({
+      count,
+      width: this.#list.clientWidth,
+      height: window.innerHeight - (top + window.scrollY) - bottom - SLACK,
+      gap: this.#gap(),
+      aspect: this.#aspect,
+      below: below * unit,
+      beside: beside === null ? null : { width: beside.width * unit, widest: beside.widest * unit, height: beside.height * unit },
+      smallest: smallest * unit,
+      comfortable: comfortable * unit,
+    });
+    const picture = Math.floor(division.picture);
+    const row = Math.ceil(picture / this.#aspect) + (division.beside ? 0 : below * unit);
+    this.#columns = division.columns;
+    this.#pitch = row + this.#gap();
+    if (this.#pictureWidth !== picture) {
+      this.#pictureWidth = picture;
+      for (const card of this.#cards.items()) card.picture.setWidth(picture);
     }
-    this.#aspect = commonAspect(devices.values());
-    this.layout();
+    setAttribute(this.#list, "data-words", division.beside ? "beside" : "below");
+    setAttribute(this.#list, "data-density", this.#density);
+    for (const [name, value] of Object.entries({
+      "--columns": String(division.columns),
+      "--card-width": `${Math.floor(division.card)}px`,
+      "--picture-width": `${picture}px`,
+      "--aspect": this.#aspect.toFixed(4),
+      "--row": `${row}px`,
+      "--gap": `${this.#gap()}px`,
+    })) {
+      this.#list.style.setProperty(name, value);
+    }
   }
+}
 
-  /** @param {IntersectionObserverEntry[]} entries */
-  #seen(entries) {
-    for (const { target, isIntersecting } of entries) {
-      const card = this.#cardOf.get(target);
-      if (card === undefined) continue;
-      if (isIntersecting) this.#near.add(card);
-      else this.#near.delete(card);
-      card.picture.setOnScreen(isIntersecting && this.#awake);
-    }
-  }
+function rem() {
+  return parseFloat(getComputedStyle(document.documentElement).fontSize);
 }
 
 /**
  * All pictures get the same room, so that the rows stay level; those of another shape are shown whole within it.
  * @param {Iterable<Device>} devices
- * @returns {number} the most frequent width by height, within limits
+ * @returns {number | null} the most frequent width by height, within limits
  */
 function commonAspect(devices) {
   /** @type {Map<number, number>} */
@@ -179,5 +178,5 @@ function commonAspect(devices) {
     votes.set(key, (votes.get(key) ?? 0) + 1);
   }
   const [winner] = [...votes].sort(([, a], [, b]) => b - a);
-  return winner === undefined ? DEFAULT_ASPECT : winner[0];
+  return winner === undefined ? null : winner[0];
 }

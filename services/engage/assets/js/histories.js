@@ -1,0 +1,127 @@
+/**
+ * The recent counts of the cameras that were looked at: what the server remembers, and what has come since.
+ * Bounded in cameras and in points.
+ */
+
+/** @import { Device, Point } from "./types.js" */
+
+import { number, record } from "./device.js";
+import { RequestError, requestJSON } from "./request.js";
+
+const MOST_CAMERAS = 400;
+const MOST_POINTS = 4000;
+const REQUESTS_AT_ONCE = 2;
+
+/** After a server that could not answer, it is asked again this much later. */
+const AGAIN_SECONDS = 30;
+
+/**
+ * @typedef {object} Held
+ * @property {Point[]} points  oldest first
+ * @property {number | null} since  the oldest that the server held; null: it has not said
+ * @property {boolean} asked
+ * @property {string} problem  why the server's part is missing; "" if it is not
+ */
+
+export class Histories {
+  /** @param {{ now(): number }} stopwatch @param {() => void} changed */
+  constructor(stopwatch, changed) {
+    this.#stopwatch = stopwatch;
+    this.#changed = changed;
+  }
+
+  #stopwatch;
+  #changed;
+  /** @type {Map<string, Held>} the one that was used last comes last */
+  #held = new Map();
+  /** @type {Set<string>} */
+  #waiting = new Set();
+  #running = 0;
+  #notBefore = -Infinity;
+
+  /** @param {string} deviceID @returns {Held} */
+  of(deviceID) {
+    const held = this.#held.get(deviceID) ?? { points: [], since: null, asked: false, problem: "" };
+    this.#held.delete(deviceID);
+    this.#held.set(deviceID, held);
+    const [oldest] = this.#held.keys();
+    if (this.#held.size > MOST_CAMERAS) this.#held.delete(oldest);
+    return held;
+  }
+
+  /** A count that has come by the stream, of a camera that is looked at. @param {Device} device */
+  record({ deviceID, count, analysedTimestamp }) {
+    if (count === null || analysedTimestamp === null || !this.#held.has(deviceID)) return;
+    const held = this.of(deviceID);
+    const last = held.points.at(-1);
+    if (last !== undefined && last.timestamp >= analysedTimestamp) return;
+    held.points.push({ timestamp: analysedTimestamp, count });
+    if (held.points.length > MOST_POINTS) held.points.splice(0, held.points.length - MOST_POINTS);
+  }
+
+  /** Asks for what the server remembers, once. @param {string} deviceID */
+  want(deviceID) {
+    if (this.of(deviceID).asked) return;
+    this.#waiting.add(deviceID);
+    this.#pump();
+  }
+
+  /** No longer looked at. @param {string} deviceID */
+  release(deviceID) {
+    this.#waiting.delete(deviceID);
+  }
+
+  /** After the connection was lost: there is a gap, which the server can fill. */
+  forget() {
+    for (const held of this.#held.values()) held.asked = false;
+    this.#notBefore = -Infinity;
+  }
+
+  clear() {
+    this.#held.clear();
+    this.#waiting.clear();
+  }
+
+  #pump() {
+    const [next] = this.#waiting;
+    if (next === undefined || this.#running >= REQUESTS_AT_ONCE || this.#stopwatch.now() < this.#notBefore) return;
+    this.#waiting.delete(next);
+    this.#running += 1;
+    void this.#ask(next).finally(() => {
+      this.#running -= 1;
+      this.#changed();
+      this.#pump();
+    });
+    this.#pump();
+  }
+
+  /** @param {string} deviceID */
+  async #ask(deviceID) {
+    const held = this.of(deviceID);
+    held.asked = true;
+    try {
+      const answer = await requestJSON(`api/v1/devices/${encodeURIComponent(deviceID)}/history`);
+      held.since = number(answer.since);
+      held.points = merge(readPoints(answer.points), held.points);
+      held.problem = "";
+    } catch (error) {
+      if (!(error instanceof RequestError)) throw error;
+      held.problem = error.message;
+      held.asked = false;
+      this.#notBefore = this.#stopwatch.now() + AGAIN_SECONDS;
+    }
+  }
+}
+
+/** @param {unknown} value @returns {Point[]} */
+function readPoints(value) {
+  if (!Array.isArray(value)) return [];
+  const points = value.map(record).map(({ timestamp, count }) => ({ timestamp: number(timestamp), count: number(count) }));
+  return /** @type {Point[]} */ (points.filter((point) => point.timestamp !== null && point.count !== null));
+}
+
+/** Each moment once, oldest first. @param {Point[]} remembered @param {Point[]} seen @returns {Point[]} */
+export function merge(remembered, seen) {
+  const all = new Map([...remembered, ...seen].map((point) => [point.timestamp, point]));
+  return [...all.values()].sort((a, b) => a.timestamp - b.timestamp).slice(-MOST_POINTS);
+}
