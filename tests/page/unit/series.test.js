@@ -1,0 +1,47 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+
+import { merge } from "../../../services/engage/assets/js/histories.js";
+import { area, ceiling, line, place, since, thin, unbroken } from "../../../services/engage/assets/js/series.js";
+
+/** @param {...[number, number]} pairs */
+const points = (...pairs) => pairs.map(([timestamp, count]) => ({ timestamp, count }));
+
+test("where nothing is known there is no line", () => {
+  const parts = unbroken(points([0, 1], [10, 2], [100, 3], [105, 3]), 60);
+  assert.deepEqual(parts.map((part) => part.length), [2, 2]);
+  const frame = { from: 0, to: 105, top: 4, width: 105, height: 40 };
+  assert.equal(line(frame, parts), "M0 30L10 20M100 10L105 10");
+  assert.equal(area(frame, parts), "M0 40L0 30L10 20L10 40zM100 40L100 10L105 10L105 40z");
+});
+
+test("a count is placed by its time and number", () => {
+  const frame = { from: 100, to: 200, top: 10, width: 1000, height: 50 };
+  assert.deepEqual(place(frame, { timestamp: 150, count: 10 }), [500, 0]);
+  assert.deepEqual(place(frame, { timestamp: 200, count: 0 }), [1000, 50]);
+});
+
+test("the line reaches the edge", () => {
+  const all = points([0, 1], [10, 2], [20, 3]);
+  assert.deepEqual(since(all, 15), points([10, 2], [20, 3]));
+  assert.deepEqual(since(all, 25), []);
+  assert.deepEqual(since(all, -5), all);
+});
+
+test("thinned out, the extremes stay", () => {
+  const many = Array.from({ length: 5000 }, (_, index) => ({ timestamp: index, count: index === 2500 ? 99 : 5 }));
+  const few = thin(many, 200);
+  assert.ok(few.length <= 200, String(few.length));
+  assert.ok(few.some(({ count }) => count === 99));
+  assert.deepEqual(few, [...few].sort((a, b) => a.timestamp - b.timestamp));
+});
+
+test("the scale has whole numbers and room for the highest", () => {
+  for (const [highest, top] of [[0, 4], [4, 4], [5, 8], [13, 16], [38, 40], [41, 44], [130, 160], [99_000, 100_000]]) {
+    assert.equal(ceiling(points([0, highest])), top, String(highest));
+  }
+});
+
+test("each moment counts once, in order", () => {
+  assert.deepEqual(merge(points([1, 1], [3, 3]), points([3, 3], [2, 2])), points([1, 1], [2, 2], [3, 3]));
+});
