@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use fantoccini::{Client, ClientBuilder};
+use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::wait::{eventually, free_port};
@@ -56,7 +56,7 @@ impl Browser {
             "goog:chromeOptions": { "binary": "/usr/bin/chromium", "args": arguments },
             "goog:loggingPrefs": { "browser": "ALL" }
         });
-        let serde_json::Value::Object(capabilities) = capabilities else { unreachable!("an object") };
+        let Value::Object(capabilities) = capabilities else { unreachable!("an object") };
         let page = eventually("chromedriver answers", || {
             let capabilities = capabilities.clone();
             async move {
@@ -71,10 +71,77 @@ impl Browser {
         Self { page, driver, _profile: profile }
     }
 
+    /// Opens an address.
+    ///
+    /// # Panics
+    /// When the browser cannot.
+    pub async fn open(&self, address: &str) {
+        self.page.goto(address).await.unwrap_or_else(|error| panic!("{address}: {error}"));
+    }
+
+    /// Opens an address of the same page without loading it again, as its own links do.
+    ///
+    /// # Panics
+    /// When the script fails.
+    pub async fn follow(&self, search: &str) {
+        let script = format!(
+            "const a = document.createElement('a'); a.dataset.route = ''; a.href = '/{search}'; \
+             document.body.append(a); a.click(); a.remove();"
+        );
+        self.script(&script).await;
+    }
+
+    /// Runs a script in the page; its value, `null` if it has none.
+    ///
+    /// # Panics
+    /// When it throws.
+    pub async fn script(&self, script: &str) -> Value {
+        let value = self.page.execute(script, vec![]).await;
+        value.unwrap_or_else(|error| panic!("{script}: {error}"))
+    }
+
     /// The value of an attribute of the first element that `selector` finds.
     pub async fn attribute(&self, selector: &str, name: &str) -> Option<String> {
-        let element = self.page.find(fantoccini::Locator::Css(selector)).await.ok()?;
+        let element = self.page.find(Locator::Css(selector)).await.ok()?;
         element.attr(name).await.ok()?
+    }
+
+    /// What can be read in the first element that `selector` finds.
+    pub async fn text(&self, selector: &str) -> Option<String> {
+        self.page.find(Locator::Css(selector)).await.ok()?.text().await.ok()
+    }
+
+    /// How many elements `selector` finds.
+    pub async fn count(&self, selector: &str) -> usize {
+        self.page.find_all(Locator::Css(selector)).await.map_or(0, |found| found.len())
+    }
+
+    /// Waits until `selector` finds something.
+    ///
+    /// # Panics
+    /// When it does not in time.
+    pub async fn until(&self, selector: &str) {
+        let what = format!("the page has {selector}");
+        eventually(&what, || async { (self.count(selector).await > 0).then_some(()) }).await;
+    }
+
+    /// Clicks on the first element that `selector` finds.
+    ///
+    /// # Panics
+    /// When there is none, or something covers it.
+    pub async fn click(&self, selector: &str) {
+        let element = self.page.find(Locator::Css(selector)).await;
+        let element = element.unwrap_or_else(|error| panic!("{selector}: {error}"));
+        element.click().await.unwrap_or_else(|error| panic!("{selector}: {error}"));
+    }
+
+    /// Types into whatever has the focus.
+    ///
+    /// # Panics
+    /// When nothing can be typed.
+    pub async fn press(&self, keys: &str) {
+        let focused = self.page.active_element().await.expect("something has the focus");
+        focused.send_keys(keys).await.unwrap_or_else(|error| panic!("{keys:?}: {error}"));
     }
 
     /// Ends the session.

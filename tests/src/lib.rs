@@ -7,5 +7,6 @@ pub mod observer;
 pub mod process;
 pub mod rest;
 pub mod servers;
+pub mod stage;
 pub mod system;
 pub mod wait;

@@ -1,0 +1,83 @@
+//! Ten thousand cameras on the page: only what is on screen is there.
+
+use std::time::Instant;
+
+use futures_util::StreamExt as _;
+use people_counter_tests::browser::Browser;
+use people_counter_tests::stage::{Stage, result, status};
+use people_counter_tests::wait::eventually;
+
+/// Most elements of a page, whatever is behind it.
+const MOST_ELEMENTS: u64 = 1500;
+
+/// So many cameras; fewer or more with the environment variable `DEVICES`.
+fn cameras() -> usize {
+    std::env::var("DEVICES").map_or(10_000, |text| text.parse().unwrap())
+}
+
+#[expect(clippy::print_stdout, reason = "figures to read, not to judge")]
+#[tokio::test(flavor = "multi_thread")]
+async fn of_ten_thousand_cameras_those_on_screen_are_in_the_page() {
+    let stage = Stage::start("").await;
+    let many = cameras();
+    let names: Vec<String> = (1..=many).map(|number| format!("cam-{number:05}")).collect();
+    futures_util::stream::iter(&names)
+        .for_each_concurrent(64, async |name| {
+            stage.status(&status(name, 3600.0)).await;
+            stage.counted(&result(name, 1, 2)).await;
+        })
+        .await;
+    eventually("the server knows all of them", || async {
+        (stage.rest.devices().await?.summary.live == u64::try_from(many).unwrap()).then_some(())
+    })
+    .await;
+
+    let browser = Browser::start(1280, 900, false).await;
+    for (view, card, first, last) in [
+        ("", ".card", "cam-00001", names.last().unwrap()),
+        ("?view=table", "tr[data-device]", "cam-00001", names.last().unwrap()),
+    ] {
+        let started = Instant::now();
+        browser.open(&format!("{}/{view}", stage.rest.base())).await;
+        browser.until(&format!("{card}[data-device={first}][data-count='2']")).await;
+        let painted = started.elapsed();
+        assert_eq!(browser.attribute("#total", "data-total").await.unwrap(), (2 * many).to_string());
+        few_elements(&browser, view).await;
+
+        let scroll = "const done = arguments[arguments.length - 1]; const times = []; let last = performance.now(); \
+                      const step = (now) => { times.push(now - last); last = now; window.scrollBy(0, 400); \
+                      if (times.length < 60) requestAnimationFrame(step); else done(times); }; \
+                      requestAnimationFrame(step);";
+        let times = browser.page.execute_async(scroll, vec![]).await.unwrap();
+        let mut times: Vec<f64> = serde_json::from_value(times).unwrap();
+        times.sort_by(f64::total_cmp);
+        println!(
+            "{many} cameras, {card}: shown after {painted:.1?}; a frame while scrolling takes {:.0} ms in the middle, {:.0} ms at worst",
+            times[times.len() / 2],
+            times[times.len() - 1]
+        );
+        few_elements(&browser, view).await;
+
+        browser.script("window.scrollTo(0, document.documentElement.scrollHeight)").await;
+        browser.until(&format!("{card}[data-device={last}][data-count='2']")).await;
+        assert_eq!(browser.count(&format!("[data-device={first}]")).await, 0);
+        few_elements(&browser, view).await;
+
+        // what is on screen is kept up to date
+        stage.counted(&result(last, 2, 7)).await;
+        browser.until(&format!("{card}[data-device={last}][data-count='7']")).await;
+        stage.counted(&result(last, 3, 2)).await;
+        browser.until(&format!("{card}[data-device={last}][data-count='2']")).await;
+        // the way back from a camera leads to where one was
+        browser.click(&format!("{card}[data-device={last}] a")).await;
+        browser.until(&format!(".device-view[data-device={last}][data-count='2']")).await;
+        browser.page.back().await.unwrap();
+        browser.until(&format!("{card}[data-device={last}][data-count='2']")).await;
+    }
+    browser.close().await;
+}
+
+async fn few_elements(browser: &Browser, view: &str) {
+    let elements = browser.script("return document.querySelectorAll('*').length").await.as_u64().unwrap();
+    assert!(elements < MOST_ELEMENTS, "{elements} elements at {view:?}");
+}
