@@ -54,7 +54,8 @@ impl Browser {
         }
         let capabilities = json!({
             "goog:chromeOptions": { "binary": "/usr/bin/chromium", "args": arguments },
-            "goog:loggingPrefs": { "browser": "ALL" }
+            "goog:loggingPrefs": { "browser": "ALL" },
+            "timeouts": { "script": 120_000 }
         });
         let Value::Object(capabilities) = capabilities else { unreachable!("an object") };
         let page = eventually("chromedriver answers", || {
