@@ -54,6 +54,6 @@ test("ages are never too small, and never invented", () => {
 test("numbers are written for people", () => {
   assert.deepEqual([59, 61, 3600, 90_000].map(duration), ["59 s", "1 min 1 s", "1 h", "1 d 1 h"]);
   assert.deepEqual([0.04, 9.96, 61.5, 12_345.6].map(figure), ["0", "10", "62", "12,346"]);
-  assert.equal(percent(0.876), "88 %");
+  assert.equal(percent(0.876), "88\u00a0%");
   assert.equal(clockTime(1e20, 0), "at an impossible time");
 });

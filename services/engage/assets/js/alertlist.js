@@ -20,8 +20,10 @@ export class AlertList {
   #list = byId("alert-list");
   #more = byId("alerts-more");
   #key = "";
+  /** @type {Set<string>} rules and targets that were there the last time */
+  #known = new Set();
 
-  /** @param {Alert[]} alerts worst first @param {Context} context */
+  /** @param {Alert[]} alerts worst first @param {Context} context @returns {string} what is new, to be read out; "" for nothing */
   render(alerts, { now }) {
     const shown = alerts.slice(0, MOST);
     const key = JSON.stringify(shown);
@@ -36,16 +38,24 @@ export class AlertList {
     const more = alerts.length - shown.length;
     setText(this.#more, more > 0 ? `and ${more.toLocaleString("en")} more` : "");
     setVisible(this.#section, alerts.length > 0);
+    const fresh = shown.filter((alert) => !this.#known.has(name(alert)));
+    this.#known = new Set(shown.map(name));
+    return fresh.map(({ severity, message }) => `${SEVERITY_WORDS[severity].word}: ${message}`).join(". ");
   }
+}
+
+/** @param {Pick<Alert, "rule" | "target">} alert */
+function name({ rule, target }) {
+  return `${rule}/${target}`;
 }
 
 /** @param {Alert} alert */
 function item({ rule, target, state, severity, message }) {
-  const { word, icon: name } = SEVERITY_WORDS[severity];
-  const chip = html("span", { class: "chip", "data-severity": severity }, icon(name), state === "unknown" ? `${word}, not known at present` : word);
+  const { word, icon: shape } = SEVERITY_WORDS[severity];
+  const chip = html("span", { class: "chip", "data-severity": severity }, icon(shape), state === "unknown" ? `${word}, not known at present` : word);
   return html(
     "li",
-    { "data-alert": `${rule}/${target}`, "data-severity": severity, "data-alert-state": state },
+    { "data-alert": name({ rule, target }), "data-severity": severity, "data-alert-state": state },
     chip,
     html("span", { class: "alert-message" }, message),
     html("span", { class: "soft" }, target),

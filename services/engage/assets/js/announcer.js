@@ -4,29 +4,34 @@ import { setText } from "./dom.js";
 
 const SHORTEST_INTERVAL_SECONDS = 20;
 
+/** @typedef {{ total: Element, connection: Element, alert: Element }} Regions  live regions */
+
 export class Announcer {
-  /** @param {Element} total @param {Element} connection both live regions @param {{ now(): number }} stopwatch */
-  constructor(total, connection, stopwatch) {
-    this.#total = total;
-    this.#connection = connection;
+  /** @param {Regions} regions @param {{ now(): number }} stopwatch */
+  constructor(regions, stopwatch) {
+    this.#regions = regions;
     this.#stopwatch = stopwatch;
   }
 
-  #total;
-  #connection;
+  #regions;
   #stopwatch;
   #last = -Infinity;
 
   /** To be called every second. @param {string} sentence */
   total(sentence) {
     const now = this.#stopwatch.now();
-    if (now - this.#last < SHORTEST_INTERVAL_SECONDS || this.#total.textContent === sentence) return;
+    if (now - this.#last < SHORTEST_INTERVAL_SECONDS || this.#regions.total.textContent === sentence) return;
     this.#last = now;
-    setText(this.#total, sentence);
+    setText(this.#regions.total, sentence);
   }
 
   /** @param {string} sentence */
   connection(sentence) {
-    setText(this.#connection, sentence);
+    setText(this.#regions.connection, sentence);
+  }
+
+  /** @param {string} sentence */
+  alert(sentence) {
+    setText(this.#regions.alert, sentence);
   }
 }

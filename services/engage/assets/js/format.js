@@ -57,9 +57,9 @@ export function clockTime(timestamp, now) {
   return (sameDay ? TIME : DATE_TIME).format(moment);
 }
 
-/** A score as people read it. @param {number} share @returns {string} */
+/** A score as people read it, in one piece. @param {number} share @returns {string} */
 export function percent(share) {
-  return `${Math.round(share * 100)} %`;
+  return `${Math.round(share * 100)}\u00a0%`;
 }
 
 /** Three digits say enough of a measured value. @param {number} value @returns {string} */

@@ -31,10 +31,14 @@ const model = new Model(new URL("api/v1/stream", document.baseURI), { changed: r
 const router = new Router((route) => show(route));
 const toolbar = new Toolbar(router);
 const alerts = new AlertList();
-const announcer = new Announcer(byId("say-total"), byId("say-connection"), model.stopwatch);
+const announcer = new Announcer({ total: byId("say-total"), connection: byId("say-connection"), alert: byId("say-alert") }, model.stopwatch);
 const header = new Header(router, { retry: () => model.stream.hurry(), pause: () => model.togglePause(), logout: () => void leave() });
 const loginForm = new LoginForm((session) => enter(session));
 
+/** @type {Session | null} */
+let session = null;
+
+/** @type {import("./types.js").Services} */
 const services = {
   store: model.store,
   listing: model.listing,
@@ -43,12 +47,11 @@ const services = {
   loader: new Loader(),
   router,
   context: () => model.context(),
+  session: () => session,
   wishChanged: () => arrange(),
 };
 
 const places = new Places(byId("main"));
-/** @type {Session | null} */
-let session = null;
 /** @type {View} */
 let view = new VIEWS[router.route.view](services);
 /** What the view shows: another one of these is another view. */
@@ -136,7 +139,8 @@ function renderFrame() {
     title: view.title(),
   });
   toolbar.render(store.summary, total);
-  alerts.render(store.alerts, present);
+  const news = alerts.render(store.alerts, present);
+  if (news !== "") announcer.alert(news);
   setVisible(byId("none"), nothing && isFiltered(query));
   setVisible(byId("empty"), nothing && !isFiltered(query));
   setVisible(byId("waiting"), store.summary === null && !mustLogIn(session));

@@ -6,7 +6,9 @@
 import { setAttribute, svg } from "./dom.js";
 import { area, ceiling, line, since, thin, unbroken } from "./series.js";
 
-const SECONDS = 300;
+/** So much of it, less while less is known. */
+const LONGEST_SECONDS = 300;
+const SHORTEST_SECONDS = 60;
 const SIZE = { width: 100, height: 28 };
 const MOST_POINTS = 120;
 
@@ -48,9 +50,11 @@ export class Sparkline {
     this.#drawn = state;
     // a gateway's clock that is a little ahead does not push its newest count out of sight
     const to = Math.max(now, last);
-    const recent = thin(since(points, to - SECONDS), MOST_POINTS);
+    const known = to - (points[0]?.timestamp ?? to);
+    const from = to - Math.min(LONGEST_SECONDS, Math.max(SHORTEST_SECONDS, known));
+    const recent = thin(since(points, from), MOST_POINTS);
     const parts = unbroken(recent, gap(device));
-    const frame = { ...SIZE, from: to - SECONDS, to, top: ceiling(recent) };
+    const frame = { ...SIZE, from, to, top: ceiling(recent) };
     setAttribute(this.#area, "d", area(frame, parts));
     setAttribute(this.#line, "d", line(frame, parts));
   }

@@ -130,6 +130,7 @@
  * @property {import("./router.js").Router} router
  * @property {import("./clock.js").Stopwatch} stopwatch
  * @property {() => Context} context
+ * @property {() => Session | null} session
  * @property {() => void} wishChanged
  */
 

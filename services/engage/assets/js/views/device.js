@@ -10,6 +10,7 @@ import { clockTime, duration } from "../format.js";
 import { labelLinks } from "../labels.js";
 import { NoteList } from "../notelist.js";
 import { Picture } from "../picture.js";
+import { Removal } from "../removal.js";
 import { StateChip } from "../statechip.js";
 import { countAge, countCaption, notes, shownState } from "../wording.js";
 
@@ -32,6 +33,7 @@ export class DeviceView {
     this.#picture = new Picture(services.loader, services.stopwatch, { scores: true });
     this.#picture.setOnScreen(true);
     this.#held = services.histories.of(this.#id);
+    this.#removal = new Removal(this.#id);
     this.#json.href = `api/v1/devices/${encodeURIComponent(this.#id)}`;
     this.#name.textContent = this.#id;
     this.#spans.append(...SPANS.map((span) => this.#spanButton(span)));
@@ -43,6 +45,7 @@ export class DeviceView {
   #id;
   #picture;
   #held;
+  #removal;
   #back = routeLink({ class: "back" }, icon("back"), "All cameras");
   #name = html("h2", { class: "device-name", tabindex: "-1" });
   #chip = new StateChip();
@@ -87,7 +90,7 @@ export class DeviceView {
         this.#noFailures,
       ),
     );
-    const head = html("div", { class: "device-head" }, this.#back, this.#name, this.#chip.element, this.#labels, this.#json);
+    const head = html("div", { class: "device-head" }, this.#back, this.#name, this.#chip.element, this.#labels, this.#removal.element, this.#json);
     return html("section", { class: "device-view", "aria-label": `Camera ${this.#id}`, "data-device": this.#id }, head, this.#missing, this.#parts);
   }
 
@@ -130,6 +133,7 @@ export class DeviceView {
     setVisible(this.#missing, device === null && known);
     setVisible(this.#chip.element, device !== null);
     setText(this.#missing, `There is no camera ${this.#id}. It may have been removed, or not have connected yet.`);
+    this.#removal.allow(this.#services.session()?.user?.role === "administrator");
     if (device === null) return;
     const shown = shownState(device, context.connection);
     setAttribute(this.element, "data-state", shown);

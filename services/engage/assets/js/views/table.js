@@ -17,7 +17,7 @@ const COLUMNS = [
   { name: "State", sort: "state", className: "col-state" },
   { name: "Camera", sort: "deviceID", className: "col-name" },
   { name: "People", sort: "count", className: "col-count" },
-  { name: "Last 5 minutes", sort: "", className: "col-spark" },
+  { name: "Last minutes", sort: "", className: "col-spark" },
   { name: "Age", sort: "age", className: "col-age" },
   { name: "Labels", sort: "", className: "col-labels" },
   { name: "Notes", sort: "", className: "col-notes" },
