@@ -82,9 +82,9 @@ async fn boxes_are_where_rest_says(browser: &Browser, rest: &Rest) {
         assert_eq!(boxes.len(), people.len(), "{shown}");
         for (shown, person) in boxes.iter().zip(&people) {
             let said: [f64; 4] = serde_json::from_value(person["box"].clone()).unwrap();
-            for side in 0..4 {
-                let expected = said[side] * size[side % 2];
-                assert!((shown[side] - expected).abs() < 0.2, "{shown:?} of {said:?} in {size:?}");
+            for (side, (shown, said)) in shown.iter().zip(said).enumerate() {
+                let expected = said * size[side % 2];
+                assert!((shown - expected).abs() < 0.2, "{shown} is not {expected} (side {side})");
             }
         }
         Some(())

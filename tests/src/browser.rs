@@ -80,18 +80,6 @@ impl Browser {
         self.page.goto(address).await.unwrap_or_else(|error| panic!("{address}: {error}"));
     }
 
-    /// Opens an address of the same page without loading it again, as its own links do.
-    ///
-    /// # Panics
-    /// When the script fails.
-    pub async fn follow(&self, search: &str) {
-        let script = format!(
-            "const a = document.createElement('a'); a.dataset.route = ''; a.href = '/{search}'; \
-             document.body.append(a); a.click(); a.remove();"
-        );
-        self.script(&script).await;
-    }
-
     /// Runs a script in the page; its value, `null` if it has none.
     ///
     /// # Panics

@@ -141,7 +141,7 @@ impl Stage {
         let file = sample_frames().join(format!("frame-{:03}.jpg", sequence % 40));
         let picture = std::fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
         let options = iot_storage::PutOptions::content_type("image/jpeg");
-        let key = key.parse().expect("a valid key");
+        let key: iot_storage::Key = key.parse().expect("a valid key");
         self.store.put(&key, picture.into(), &options).await.expect("the store takes a picture");
         self.counted(&result).await;
     }
