@@ -45,9 +45,11 @@ test("why a camera is not live is said in a sentence", () => {
 });
 
 test("ages are never too small, and never invented", () => {
-  assert.equal(countAge(device(), 1000), "2 s ago");
-  assert.equal(countAge(device({ ageSeconds: null }), 1000), "age not known");
-  assert.equal(countAge(device({ count: null }), 1000), "");
+  const context = { connection: /** @type {const} */ ("live"), now: 1000 };
+  assert.equal(countAge(device(), context), "2 s ago");
+  assert.equal(countAge(device({ ageSeconds: null }), context), "age not known");
+  assert.equal(countAge(device({ count: null }), context), "");
+  assert.match(countAge(device(), { ...context, connection: "paused" }), /^at \d\d:16:38$/, "stays true while time goes on");
   assert.equal(age(0.4), "just now");
 });
 

@@ -93,7 +93,7 @@ export class Card {
     this.#chip.show(shown);
     setText(this.#count, device.count === null ? "—" : String(device.count));
     setText(this.#caption, countCaption(device, shown));
-    setText(this.#age, countAge(device, context.now));
+    setText(this.#age, countAge(device, context));
     setText(this.#captured, capturedText(device, context.now));
     this.#notes.show(notes(device, shown, context));
     this.#services.histories.want(this.#deviceID);

@@ -67,7 +67,7 @@ export class Row {
     setAttribute(this.element, "data-frame", device.frameID);
     this.#chip.show(shown);
     setText(this.#count, device.count === null ? "—" : String(device.count));
-    setText(this.#age, countAge(device, context.now));
+    setText(this.#age, countAge(device, context));
     const words = notes(device, shown, context).map(({ text }) => text).join(". ");
     setText(this.#notes, words);
     setAttribute(this.#notes, "title", words === "" ? null : words);

@@ -4,7 +4,7 @@
 
 /** @import { Connection, Context, Device, ShownState, Summary } from "./types.js" */
 
-import { age, duration, interval, plural } from "./format.js";
+import { age, clockTime, duration, interval, plural } from "./format.js";
 
 /** @type {Record<ShownState, { word: string, icon: string }>} */
 export const STATE_WORDS = {
@@ -38,10 +38,11 @@ export function shownState(device, connection) {
   return connection === "paused" ? "paused" : "disconnected";
 }
 
-/** @param {Device} device @param {number} now @returns {string} */
-export function countAge(device, now) {
-  if (device.count === null) return "";
-  return device.countedAt === null ? "age not known" : age(now - device.countedAt);
+/** While the page is paused an age would soon be wrong, a time is not. @param {Device} device @param {Context} context @returns {string} */
+export function countAge({ count, countedAt }, { connection, now }) {
+  if (count === null) return "";
+  if (countedAt === null) return "age not known";
+  return connection === "paused" ? `at ${clockTime(countedAt, now)}` : age(now - countedAt);
 }
 
 /** @param {Device} device @param {ShownState} shown @returns {string} what stands beside the number */

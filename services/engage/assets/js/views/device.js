@@ -142,7 +142,7 @@ export class DeviceView {
     this.#chip.show(shown);
     setText(this.#count, device.count === null ? "—" : String(device.count));
     setText(this.#caption, countCaption(device, shown));
-    setText(this.#age, countAge(device, context.now));
+    setText(this.#age, countAge(device, context));
     this.#notes.show(notes(device, shown, context));
     this.#facts.show(facts(device, context.now));
     if (context.connection === "live") this.#picture.retry();

@@ -137,7 +137,7 @@ export class KioskView {
     setText(this.#name, device.deviceID);
     setText(this.#count, device.count === null ? "—" : String(device.count));
     setText(this.#caption, countCaption(device, shown));
-    setText(this.#age, countAge(device, context.now));
+    setText(this.#age, countAge(device, context));
     this.#notes.show(notes(device, shown, context));
     setText(this.#place, `${this.#index + 1} of ${total}`);
     if (context.connection === "live") this.#picture.retry();
