@@ -199,3 +199,26 @@ async fn filters_order_and_view_are_in_the_address() {
     browser.until("#wall").await;
     browser.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_kiosk_turns_by_itself_until_it_is_stopped() {
+    let stage = Stage::start("").await;
+    for camera in ["a", "b"] {
+        stage.status(&status(camera, CALM)).await;
+        stage.pictured(camera, 1, 2).await;
+    }
+    let browser = Browser::start(1280, 900, true).await;
+    browser.open(&format!("{}/?kiosk=2", stage.rest.base())).await;
+    for camera in ["a", "b", "a"] {
+        browser
+            .until(&format!(".kiosk[data-device={camera}][data-count='2'] .picture[data-picture=shown]"))
+            .await;
+    }
+    browser.click(".kiosk-controls button").await;
+    browser.until(".kiosk-controls button[aria-pressed=true]").await;
+    let stopped_at = browser.attribute(".kiosk", "data-device").await.unwrap();
+    // the count of the one that is shown goes on
+    stage.pictured(&stopped_at, 2, 3).await;
+    browser.until(&format!(".kiosk[data-device={stopped_at}][data-count='3']")).await;
+    browser.close().await;
+}
