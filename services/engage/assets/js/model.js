@@ -57,7 +57,9 @@ export class Model {
   /** @returns {Connection} */
   connection() {
     if (this.#pausedAt !== null) return "paused";
-    if (this.stream.live) return this.store.brokerConnected ? "live" : "broker-away";
+    // until the server has answered what is looked at, what is on screen is of the connection before
+    const answered = this.#subscription.heard || this.store.total === null;
+    if (this.stream.live && answered) return this.store.brokerConnected ? "live" : "broker-away";
     return this.store.summary === null ? "connecting" : "reconnecting";
   }
 
