@@ -10,6 +10,7 @@ mod layout;
 mod page;
 mod page_access;
 mod page_many;
+mod page_services;
 mod page_states;
 mod privacy;
 mod start;

@@ -58,8 +58,7 @@ export class Model {
   connection() {
     if (this.#pausedAt !== null) return "paused";
     // until the server has answered what is looked at, what is on screen is of the connection before
-    const answered = this.#subscription.heard || this.store.total === null;
-    if (this.stream.live && answered) return this.store.brokerConnected ? "live" : "broker-away";
+    if (this.stream.live && this.#subscription.heard) return this.store.brokerConnected ? "live" : "broker-away";
     return this.store.summary === null ? "connecting" : "reconnecting";
   }
 
@@ -158,7 +157,6 @@ export class Model {
 
   /** @param {Change} change */
   #collect({ changed, removed }) {
-    this.listing.changed({ changed, removed });
     for (const id of removed) {
       this.#pending.changed.delete(id);
       this.#pending.removed.add(id);

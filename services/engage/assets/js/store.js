@@ -22,7 +22,7 @@ export class Store {
     this.epoch = null;
     /** @type {Alert[]} */
     this.alerts = [];
-    /** How many devices match the subscription; null: the server does not say. @type {number | null} */
+    /** How many devices match the subscription. @type {number | null} */
     this.total = null;
     /** The ids of the subscribed page in their order; null: not a page. @type {string[] | null} */
     this.order = null;
