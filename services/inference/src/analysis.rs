@@ -133,6 +133,8 @@ fn person(detection: &Detection, width: u32, height: u32) -> Person {
 
 #[cfg(test)]
 mod tests {
+    use object_detector::Scan;
+
     use super::*;
     use crate::devices::{DeviceConfig, Rules};
 
@@ -179,5 +181,30 @@ mod tests {
                 assert!(there, "{options}: {person:?} is missing among {found:?}");
             }
         }
+    }
+
+    #[test]
+    fn a_further_picture_allocates_nothing_of_its_size() {
+        const PIXELS: (u32, u32) = (2000, 1500);
+        let pixels =
+            RgbImage::from_fn(PIXELS.0, PIXELS.1, |x, y| image::Rgb([x as u8, y as u8, (x / 9) as u8]));
+        let mut picture = Vec::new();
+        image::codecs::jpeg::JpegEncoder::new(&mut picture).encode_image(&pixels).unwrap();
+        // the activations of a network are its runtime's: this one has hardly any
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../crates/detector/tests/models/yolov8");
+        let mut config = Config::default();
+        config.model.folder = Some(folder.into());
+        config.picture.show = Picture::Blurred;
+        let models = Models::load(&config).unwrap();
+        let (settings, rule) = (Settings::new(&config), Rule::everybody(Scan::default(), 0.5));
+        let mut analyst = Analyst::new(&models).unwrap();
+        analyst.analyse(&settings, &rule, &picture).unwrap();
+
+        let used = allocation_counter::measure(|| {
+            analyst.analyse(&settings, &rule, &picture).unwrap();
+        });
+        let size = 3 * u64::from(PIXELS.0) * u64::from(PIXELS.1);
+        let most = size / 4 + picture.len() as u64;
+        assert!(used.bytes_max < most, "{} bytes at once for a picture of {size}", used.bytes_max);
     }
 }
