@@ -63,7 +63,7 @@ export class DeviceView {
   #json = html("a", { class: "button" }, icon("json"), "JSON");
   #missing = html("p", { class: "message", hidden: "" });
   #parts = html("div", { class: "device-parts" });
-  #seconds = SPANS[1][1];
+  #seconds = SPANS[0][1];
   /** @type {Failure[]} newest first */
   #failures = [];
   /** @type {Failure[]} those in the list */
