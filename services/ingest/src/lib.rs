@@ -4,6 +4,7 @@
 //! * [`config`]: which cameras there are and where their pictures go.
 //! * `source`: takes pictures. Nothing that happens later can delay it.
 //! * `ledger`: decides what becomes of each frame. No I/O and no clock.
+//! * `spool`: keeps frames in a folder, so that they outlive the process.
 //! * `camera`: one device with its source, its ledger, its connection to the broker and the store.
 
 mod camera;
@@ -13,6 +14,7 @@ mod ledger;
 mod metrics;
 mod picture;
 mod source;
+mod spool;
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -39,8 +39,11 @@ pub struct Metrics {
     rejected: Family<Reason, Counter>,
     healed: Family<Device, Counter>,
     pruned: Family<Device, Counter>,
+    restored: Family<Device, Counter>,
     spool_frames: Family<Device, Gauge>,
-    spool_bytes: Family<Device, Gauge>,
+    spool_memory_bytes: Family<Device, Gauge>,
+    spool_disk_bytes: Family<Device, Gauge>,
+    spool_write_failures: Family<Device, Counter>,
 }
 
 /// 5 ms to 80 s in factors of four.
@@ -62,8 +65,11 @@ impl Default for Metrics {
             rejected: Family::default(),
             healed: Family::default(),
             pruned: Family::default(),
+            restored: Family::default(),
             spool_frames: Family::default(),
-            spool_bytes: Family::default(),
+            spool_memory_bytes: Family::default(),
+            spool_disk_bytes: Family::default(),
+            spool_write_failures: Family::default(),
         }
     }
 }
@@ -99,11 +105,22 @@ impl Metrics {
             self.healed.clone(),
         );
         registry.register("pruned_objects", "Objects deleted from the store", self.pruned.clone());
-        registry.register("spool_frames", "Frames captured and not ended", self.spool_frames.clone());
+        registry.register("restored", "Frames that earlier starts left in the spool", self.restored.clone());
+        registry.register("spool_frames", "Frames that have not ended", self.spool_frames.clone());
         registry.register(
-            "spool_bytes",
-            "Bytes of pictures captured and not stored",
-            self.spool_bytes.clone(),
+            "spool_memory_bytes",
+            "Bytes of pictures that wait in memory",
+            self.spool_memory_bytes.clone(),
+        );
+        registry.register(
+            "spool_disk_bytes",
+            "Bytes of pictures that wait in the spool's folder",
+            self.spool_disk_bytes.clone(),
+        );
+        registry.register(
+            "spool_write_failures",
+            "Frames that the spool's disk did not take",
+            self.spool_write_failures.clone(),
         );
     }
 
@@ -171,9 +188,21 @@ impl DeviceMetrics {
         self.all.pruned.get_or_create(&self.labels()).inc_by(objects as u64);
     }
 
-    pub(crate) fn spool(&self, frames: usize, bytes: u64) {
-        self.all.spool_frames.get_or_create(&self.labels()).set(i64::try_from(frames).unwrap_or(i64::MAX));
-        self.all.spool_bytes.get_or_create(&self.labels()).set(i64::try_from(bytes).unwrap_or(i64::MAX));
+    pub(crate) fn restored(&self, frames: u64) {
+        self.all.restored.get_or_create(&self.labels()).inc_by(frames);
+    }
+
+    pub(crate) fn spool_write_failed(&self) {
+        self.all.spool_write_failures.get_or_create(&self.labels()).inc();
+    }
+
+    pub(crate) fn spool(&self, frames: usize, memory_bytes: u64, disk_bytes: u64) {
+        let set = |gauge: &Family<Device, Gauge>, value: u64| {
+            gauge.get_or_create(&self.labels()).set(i64::try_from(value).unwrap_or(i64::MAX));
+        };
+        set(&self.all.spool_frames, frames as u64);
+        set(&self.all.spool_memory_bytes, memory_bytes);
+        set(&self.all.spool_disk_bytes, disk_bytes);
     }
 }
 
@@ -189,7 +218,7 @@ mod tests {
         device.uploaded(0.01);
         device.settled("analysed", 1);
         device.dropped("spool-frames", 1);
-        device.spool(3, 4_000);
+        device.spool(3, 4_000, 5_000);
         let mut registry = Registry::default();
         metrics.register(&mut registry);
         let mut text = String::new();
@@ -199,7 +228,8 @@ mod tests {
             "ingest_uploaded_total{device=\"cam-1\"} 1",
             "ingest_settled_total{device=\"cam-1\",outcome=\"analysed\"} 1",
             "ingest_dropped_total{device=\"cam-1\",reason=\"spool-frames\"} 1",
-            "ingest_spool_bytes{device=\"cam-1\"} 4000",
+            "ingest_spool_memory_bytes{device=\"cam-1\"} 4000",
+            "ingest_spool_disk_bytes{device=\"cam-1\"} 5000",
             "ingest_upload_seconds_count{device=\"cam-1\"} 1",
         ] {
             assert!(text.contains(line), "{line} is missing in\n{text}");

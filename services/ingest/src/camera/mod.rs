@@ -4,6 +4,7 @@
 //! announcement, a deletion) is a [`job::Job`] beside the others, and the [`Ledger`] says what to start next.
 
 mod board;
+mod disk;
 mod frame;
 mod inbound;
 mod job;
@@ -24,7 +25,9 @@ use crate::config::{self, Config};
 use crate::ledger::{Boot, Ledger, Newest, Nodes, Rules};
 use crate::metrics::DeviceMetrics;
 use crate::source::{Manner, Source, feed};
+use crate::spool::{Remains, Spool};
 use board::Board;
+use disk::Disk;
 use link::{Call, Link, Names};
 use work::{Pace, Work};
 use worker::{Event, Problems, Worker};
@@ -60,6 +63,7 @@ pub struct Camera {
     names: Names,
     source: Source,
     rules: Rules,
+    spool: Option<Spool>,
 }
 
 impl Camera {
@@ -85,12 +89,17 @@ impl Camera {
                 delivery: config.delivery,
                 window: config.window,
                 max_frames: common.spool.frames,
-                max_bytes: common.spool.bytes,
+                max_memory: common.spool.memory,
+                max_disk: common.spool.folder.is_some().then_some(common.spool.bytes),
+                max_age: common.spool.age,
+                write_after: common.spool.after,
+                drain_pause: common.spool.drain_pause(config.interval),
                 patience: common.results.patience,
                 patience_max: common.results.patience_max,
                 retry: RETRY,
                 retry_max: RETRY_MAX,
             },
+            spool: common.spool.folder.as_deref().map(|folder| Spool::new(folder, &config.device)),
             config: config.clone(),
             grace: common.grace,
             mqtt,
@@ -105,12 +114,17 @@ impl Camera {
     /// # Errors
     /// When the source or the connection broke in a way that cannot be mended here.
     pub async fn run(self, stop: Stop) -> anyhow::Result<()> {
-        let (feed, intake) = feed(self.config.delivery);
-        let source_stop = stop.child_token();
-        let mut source = tokio::spawn(self.source.run(feed, source_stop.clone()));
-
+        let remains = match &self.spool {
+            Some(spool) => disk::recover(spool).await,
+            None => Ok(Remains::default()),
+        };
+        let mut boot = Boot::default();
+        for left in remains.iter().flat_map(|remains| &remains.frames) {
+            boot.saw(left.order.boot_id);
+        }
+        let boot_id = boot.id(unix_ms());
         let board = Board::new(self.around.topics.clone(), self.names.status.clone(), self.config.status());
-        board.set_boot(unix_ms(), false);
+        board.set_boot(boot_id, false);
         let call = Call {
             config: self.mqtt,
             client_id: self.config.client_id(),
@@ -121,27 +135,32 @@ impl Camera {
             link: Link::open(&call, &board)?,
             call,
             started: tokio::time::Instant::now(),
-            ledger: Ledger::new(self.rules),
+            ledger: Ledger::new(self.rules, boot_id),
+            disk: Disk::new(self.spool),
             pace: Pace::new(&self.config),
             config: self.config,
             around: self.around,
             health: self.health,
             metrics: self.metrics,
             board,
-            boot: Boot::default(),
+            boot,
             nodes: Nodes::default(),
             counts: Newest::default(),
             failure: Newest::default(),
             problems: Problems::default(),
             work: Work::default(),
         };
+        worker.restore(remains);
+        let (feed, intake) = feed(worker.config.delivery);
+        let source_stop = stop.child_token();
+        let mut source = tokio::spawn(self.source.run(feed, source_stop.clone()));
         let mut deadline = None;
         let mut source_ended = false;
         loop {
             let now = worker.now();
             worker.advance(now)?;
             if let Some(deadline) = deadline
-                && (worker.ledger.is_drained() || now >= deadline)
+                && (worker.is_drained() || now >= deadline)
             {
                 break;
             }
@@ -149,6 +168,7 @@ impl Camera {
             let event = tokio::select! {
                 news = intake.recv() => Event::News(news),
                 done = worker.work.done() => Event::Done(done),
+                done = worker.disk.job.done() => Event::Disk(done),
                 delivery = worker.link.status.recv() => Event::Status(delivery),
                 delivery = worker.link.counts.recv() => Event::Counts(delivery),
                 delivery = worker.link.failure.recv() => Event::Failure(delivery),

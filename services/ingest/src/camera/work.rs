@@ -3,15 +3,16 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use anyhow::Context;
 use iot_mqtt::{Confirmation, Message, PublishError};
 use iot_storage::Key;
 use people_counter_events::{DeviceState, FrameID, frame_key};
 
 use super::job::Job;
-use super::worker::Worker;
+use super::worker::{Problems, Worker};
 use super::{frame, retention};
 use crate::config;
-use crate::ledger::{Announcement, Confirmed, Instant, Newest, Sequence, Uploaded};
+use crate::ledger::{Announcement, Confirmed, Instant, Newest, Number, Uploaded};
 
 /// Longest wait for the broker's confirmation of an announcement before it is made again.
 const ANNOUNCE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -37,8 +38,8 @@ pub enum Topic {
 
 /// What has come to an end.
 pub enum Done {
-    Upload(Sequence, Result<Duration, iot_storage::Error>),
-    Announcement(Sequence, Result<Confirmation, PublishError>),
+    Upload(Number, Result<Duration, frame::Failure>),
+    Announcement(Number, Result<Confirmation, PublishError>),
     Status(Result<Confirmation, PublishError>),
     Heal(Topic, Result<Confirmation, PublishError>),
     Prune(Result<usize, iot_storage::Error>),
@@ -47,9 +48,9 @@ pub enum Done {
 /// What is under way.
 #[derive(Default)]
 pub struct Work {
-    upload: Job<(Sequence, Result<Duration, iot_storage::Error>)>,
-    announcement: Job<(Sequence, Result<Confirmation, PublishError>)>,
-    announcing: Option<Sequence>,
+    upload: Job<(Number, Result<Duration, frame::Failure>)>,
+    announcement: Job<(Number, Result<Confirmation, PublishError>)>,
+    announcing: Option<Number>,
     status: Job<Result<Confirmation, PublishError>>,
     heal: Job<(Topic, Result<Confirmation, PublishError>)>,
     prune: Job<Result<usize, iot_storage::Error>>,
@@ -59,10 +60,10 @@ impl Work {
     /// Waits for the first thing that ends.
     pub async fn done(&mut self) -> Done {
         tokio::select! {
-            (sequence, result) = self.upload.done() => Done::Upload(sequence, result),
-            (sequence, result) = self.announcement.done() => {
+            (number, result) = self.upload.done() => Done::Upload(number, result),
+            (number, result) = self.announcement.done() => {
                 self.announcing = None;
-                Done::Announcement(sequence, result)
+                Done::Announcement(number, result)
             }
             result = self.status.done() => Done::Status(result),
             (topic, result) = self.heal.done() => Done::Heal(topic, result),
@@ -72,7 +73,7 @@ impl Work {
 
     /// Takes back what would come too late on the next connection: the status, which names this one, and the
     /// announcement, whose frame is returned.
-    pub fn connection_lost(&mut self) -> Option<Sequence> {
+    pub fn connection_lost(&mut self) -> Option<Number> {
         self.status.cancel();
         self.announcement.cancel();
         self.announcing.take()
@@ -113,9 +114,9 @@ impl Worker {
     /// Starts everything that can be started now.
     pub(super) fn start_work(&mut self, now: Instant) -> anyhow::Result<()> {
         if self.work.upload.is_idle()
-            && let Some(sequence) = self.ledger.next_upload(now)
+            && let Some(number) = self.ledger.next_upload(now)
         {
-            self.start_upload(sequence)?;
+            self.start_upload(number)?;
         }
         if self.link.is_ready() {
             if self.work.announcement.is_idle()
@@ -140,25 +141,28 @@ impl Worker {
             .flatten();
         let status = (ready && self.work.status.is_idle()).then(|| self.status_due()).flatten();
         let prune = self.prune_is_due().then_some(self.pace.prune_not_before);
-        [self.ledger.wake(now), self.link.listens_until(), heal, status, prune].into_iter().flatten().min()
+        [self.ledger.wake(now), self.disk.wake(), self.link.listens_until(), heal, status, prune]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
-    fn start_upload(&mut self, sequence: Sequence) -> anyhow::Result<()> {
-        let Some(frame) = self.ledger.frame(sequence) else { return Ok(()) };
-        let Some(jpeg) = frame.jpeg.clone() else { return Ok(()) };
+    fn start_upload(&mut self, number: Number) -> anyhow::Result<()> {
+        let Some(frame) = self.ledger.frame(number) else { return Ok(()) };
+        let picture = frame.picture(self.disk.spool.as_ref()).context("a frame without a picture")?;
         let key = Key::new(&frame_key(&self.config.device, frame.id))?;
         let store = self.around.store.clone();
         self.work.upload.start(async move {
             let started = tokio::time::Instant::now();
-            let result = frame::upload(&store, &key, jpeg).await;
-            (sequence, result.map(|()| started.elapsed()))
+            let result = frame::upload(&store, &key, picture).await;
+            (number, result.map(|()| started.elapsed()))
         });
         Ok(())
     }
 
     fn start_announcement(&mut self, announcement: Announcement) -> anyhow::Result<()> {
-        let sequence = announcement.sequence;
-        let Some(frame) = self.ledger.frame(sequence) else { return Ok(()) };
+        let number = announcement.number;
+        let Some(frame) = self.ledger.frame(number) else { return Ok(()) };
         let bucket = self.around.store.bucket();
         let stored = frame.stored(&self.config.device, bucket, self.config.delivery, &announcement)?;
         let payload = self.around.topics.frames.encode(&stored)?;
@@ -167,8 +171,8 @@ impl Worker {
             .expires(announcement.expires)
             .timeout(ANNOUNCE_TIMEOUT);
         let client = self.link.client.clone();
-        self.work.announcing = Some(sequence);
-        self.work.announcement.start(async move { (sequence, client.publish(message).await) });
+        self.work.announcing = Some(number);
+        self.work.announcement.start(async move { (number, client.publish(message).await) });
         Ok(())
     }
 
@@ -214,18 +218,17 @@ impl Worker {
         depth_differs.then_some(self.pace.status_at + DEPTH_PAUSE)
     }
 
-    /// The most telling problem, fit for a status.
+    /// What is wrong, fit for a status.
     fn problem(&self) -> Option<String> {
-        let problems = &self.problems;
-        let first = [&problems.rival, &problems.source, &problems.store, &problems.broker]
-            .into_iter()
-            .flatten()
-            .next()?;
-        Some(first.chars().filter(|c| !c.is_control()).take(MAX_PROBLEM).collect())
+        let Problems { rival, source, spool, store, broker } = &self.problems;
+        let all: Vec<_> = [rival, source, spool, store, broker].into_iter().flatten().cloned().collect();
+        let text = all.join("; ");
+        (!text.is_empty()).then(|| text.chars().filter(|c| !c.is_control()).take(MAX_PROBLEM).collect())
     }
 
     fn prune_is_due(&self) -> bool {
-        self.pace.prune_is_due && self.work.prune.is_idle()
+        // the current result's picture is known, and so kept, once the broker has told what it has
+        self.pace.prune_is_due && self.work.prune.is_idle() && self.ledger.boot().is_some()
     }
 
     fn start_prune(&mut self, now: Instant) {
@@ -240,8 +243,8 @@ impl Worker {
     /// Something has come to an end.
     pub(super) fn finished(&mut self, now: Instant, done: Done) {
         match done {
-            Done::Upload(sequence, result) => self.uploaded(now, sequence, result),
-            Done::Announcement(sequence, result) => self.announced(now, sequence, result),
+            Done::Upload(number, result) => self.uploaded(now, number, result),
+            Done::Announcement(number, result) => self.announced(now, number, result),
             Done::Status(result) => {
                 if let Err(error) = result {
                     tracing::warn!(device = %self.config.device, "status: {error}");
@@ -258,37 +261,39 @@ impl Worker {
         }
     }
 
-    fn uploaded(&mut self, now: Instant, sequence: Sequence, result: Result<Duration, iot_storage::Error>) {
+    fn uploaded(&mut self, now: Instant, number: Number, result: Result<Duration, frame::Failure>) {
+        let (device, order) = (&self.config.device, self.ledger.order(number));
         let outcome = match result {
             Ok(took) => {
                 self.metrics.uploaded(took.as_secs_f64());
                 self.pace.prune_is_due = true;
-                if let Some(frame) = self.ledger.frame_mut(sequence) {
-                    frame.jpeg = None;
-                }
                 if self.problems.store.take().is_some() {
-                    tracing::info!(device = %self.config.device, "the store takes pictures again");
+                    tracing::info!(%device, "the store takes pictures again");
                 }
                 self.around.store_health.set(Ok::<(), String>(()));
                 Uploaded::Stored
             }
-            Err(error) if frame::is_refusal(&error) => {
-                tracing::warn!(device = %self.config.device, sequence, "a picture cannot be stored: {error}");
+            Err(frame::Failure::Lost(error)) => {
+                tracing::warn!(%device, ?order, "a picture in the spool is lost: {error}");
+                Uploaded::Damaged
+            }
+            Err(frame::Failure::Store(error)) if frame::is_refusal(&error) => {
+                tracing::warn!(%device, ?order, "a picture cannot be stored: {error}");
                 Uploaded::Refused
             }
-            Err(error) => {
+            Err(frame::Failure::Store(error)) => {
                 self.metrics.upload_failed();
-                tracing::warn!(device = %self.config.device, sequence, "upload failed and is tried again: {error}");
+                tracing::warn!(%device, ?order, "upload failed and is tried again: {error}");
                 self.around.store_health.set(Err(error.to_string()));
                 self.problems.store =
                     Some(format!("pictures cannot be stored: {}", frame::complaint(&error)));
                 Uploaded::Failed
             }
         };
-        self.ledger.uploaded(now, sequence, outcome);
+        self.ledger.uploaded(now, number, outcome);
     }
 
-    fn announced(&mut self, now: Instant, sequence: Sequence, result: Result<Confirmation, PublishError>) {
+    fn announced(&mut self, now: Instant, number: Number, result: Result<Confirmation, PublishError>) {
         let confirmed = match result {
             Ok(confirmation) => {
                 self.metrics.announced();
@@ -296,13 +301,14 @@ impl Worker {
                 if confirmation.had_subscribers { Confirmed::Heard } else { Confirmed::Unheard }
             }
             Err(error) => {
-                tracing::warn!(device = %self.config.device, sequence, "announcement failed and is made again: {error}");
+                let (device, order) = (&self.config.device, self.ledger.order(number));
+                tracing::warn!(%device, ?order, "announcement failed and is made again: {error}");
                 self.problems.broker =
                     Some("pictures cannot be announced: the broker does not take them".into());
                 Confirmed::No
             }
         };
-        self.ledger.announced(now, sequence, confirmed);
+        self.ledger.announced(now, number, confirmed);
     }
 
     fn healed(&mut self, topic: Topic, result: Result<Confirmation, PublishError>) {

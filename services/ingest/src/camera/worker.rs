@@ -9,6 +9,7 @@ use people_counter_events::{Delivery, DeviceState};
 use tokio::time::timeout;
 
 use super::board::Board;
+use super::disk::{self, Disk};
 use super::frame::Frame;
 use super::link::{Call, Link, Turn};
 use super::work::{Done, Pace, Work};
@@ -22,6 +23,7 @@ use crate::source::News;
 pub enum Event {
     News(News),
     Done(Done),
+    Disk(disk::Done),
     Status(Option<iot_mqtt::Delivery>),
     Counts(Option<iot_mqtt::Delivery>),
     Failure(Option<iot_mqtt::Delivery>),
@@ -37,12 +39,14 @@ pub struct Problems {
     pub source: Option<String>,
     pub store: Option<String>,
     pub broker: Option<String>,
+    pub spool: Option<String>,
 }
 
 /// A running device.
 pub struct Worker {
     pub started: tokio::time::Instant,
     pub ledger: Ledger<Frame>,
+    pub disk: Disk,
     pub pace: Pace,
     pub config: config::Camera,
     pub call: Call,
@@ -72,8 +76,10 @@ impl Worker {
         }
         let node_online = self.nodes.any_online(now);
         self.ledger.set_node_online(node_online);
+        self.ledger.bound(now);
         self.start_work(now)?;
         self.settle();
+        self.start_disk(now);
         Ok(())
     }
 
@@ -81,8 +87,8 @@ impl Worker {
     fn follow(&mut self, now: Instant) {
         if self.link.follow(now) == Turn::Lost {
             self.ledger.set_online(now, false);
-            if let Some(sequence) = self.work.connection_lost() {
-                self.ledger.announced(now, sequence, Confirmed::No);
+            if let Some(number) = self.work.connection_lost() {
+                self.ledger.announced(now, number, Confirmed::No);
             }
             self.nodes.clear();
             self.counts.reconnected();
@@ -122,8 +128,9 @@ impl Worker {
         self.follow(now);
         let closed = || anyhow!("the connection to the broker ended for good");
         match event {
-            Event::News(news) => self.captured(news),
+            Event::News(news) => self.captured(now, news),
             Event::Done(done) => self.finished(now, done),
+            Event::Disk(done) => self.disk_done(now, done),
             Event::Status(delivery) => self.heard_status(now, delivery.ok_or_else(closed)?),
             Event::Counts(delivery) => self.heard_counts(now, delivery.ok_or_else(closed)?),
             Event::Failure(delivery) => self.heard_failure(now, delivery.ok_or_else(closed)?),
@@ -133,7 +140,7 @@ impl Worker {
         Ok(())
     }
 
-    fn captured(&mut self, news: News) {
+    fn captured(&mut self, now: Instant, news: News) {
         self.metrics.captured(news.pictures.len() as u64 + news.overrun);
         for (refusal, pictures) in news.refused {
             self.metrics.refused(refusal.code(), pictures);
@@ -148,7 +155,7 @@ impl Worker {
         for picture in news.pictures {
             let frame = Frame::new(picture);
             let bytes = frame.bytes();
-            self.ledger.capture(frame, bytes);
+            self.ledger.capture(now, frame, bytes);
         }
         if self.problems.source != news.problem {
             let device = &self.config.device;
@@ -163,25 +170,31 @@ impl Worker {
     /// Counts the frames that have ended.
     fn settle(&mut self) {
         let settled: Vec<_> = self.ledger.take_settled().collect();
-        for frame in settled {
+        for settled in settled {
             self.pace.frame_ended();
-            match frame.outcome {
+            self.forget_saved(&settled.frame);
+            match settled.outcome {
                 Outcome::Analysed => self.metrics.settled("analysed", 1),
                 Outcome::Failed(_) => self.metrics.settled("failed", 1),
                 Outcome::Superseded => self.metrics.settled("superseded", 1),
                 Outcome::Dropped(reason) => {
                     self.dropped(reason.code(), 1);
                     if !matches!(reason, Loss::Stopped | Loss::Unsettled) {
-                        let (device, sequence) = (&self.config.device, frame.sequence);
-                        tracing::warn!(%device, sequence, reason = reason.code(), "a frame was given up");
+                        let (device, order) = (&self.config.device, settled.order);
+                        tracing::warn!(%device, ?order, reason = reason.code(), "a frame was given up");
                     }
                 }
             }
         }
-        self.metrics.spool(self.ledger.depth(), self.ledger.bytes());
+        self.metrics.spool(self.ledger.depth(), self.ledger.memory_bytes(), self.ledger.disk_bytes());
     }
 
-    fn dropped(&mut self, reason: &'static str, frames: u64) {
+    /// Whether a stop has nothing to wait for.
+    pub fn is_drained(&self) -> bool {
+        self.ledger.is_drained() && self.disk.is_tidy()
+    }
+
+    pub(super) fn dropped(&mut self, reason: &'static str, frames: u64) {
         self.metrics.dropped(reason, frames);
         self.count_dropped(reason, frames);
     }
@@ -190,11 +203,12 @@ impl Worker {
         self.board.change(|status| *status.dropped.entry(reason.into()).or_default() += frames);
     }
 
-    /// Says goodbye: what could not be finished, and that the device is offline.
+    /// Says goodbye: what could not be finished, what waits on disk, and that the device is offline.
     pub async fn leave(mut self) {
         self.ledger.stop();
         self.settle();
-        self.board.change(|status| status.spool_depth = 0);
+        let depth = self.ledger.depth() as u64;
+        self.board.change(|status| status.spool_depth = depth);
         let client = self.link.client.clone();
         let goodbye = async {
             if self.link.is_ready() {

@@ -5,6 +5,7 @@ mod source;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
@@ -34,7 +35,7 @@ pub struct Config {
     pub log: Log,
     /// Largest picture that is taken from a source.
     pub limits: Limits,
-    /// What may wait in memory, per camera.
+    /// What may wait until it is settled, per camera.
     pub spool: Spool,
     /// How long to wait for results.
     pub results: Results,
@@ -63,15 +64,31 @@ pub struct Limits {
     pub height: u32,
 }
 
-/// What may wait while the store or the broker is away, per camera with `delivery = "every"`. Above either
-/// limit the oldest frame that has not been announced is given up and counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+/// What may wait until it is settled, per camera. With `delivery = "every"` the oldest frame that has not been
+/// announced is given up above a limit, and counted; with `latest` only the newest waits.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Spool {
+    /// Folder for the frames, so that they outlive the process; a folder for each camera is made in it. They
+    /// wait in memory alone if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub folder: Option<PathBuf>,
     /// Frames that are not announced yet.
     pub frames: usize,
-    /// Bytes of pictures that are not in the store yet.
+    /// Bytes of pictures in the folder.
     pub bytes: u64,
+    /// Time until a frame has ended in one way or another.
+    #[serde(with = "humantime_serde")]
+    pub age: Duration,
+    /// Bytes of pictures in memory, where there is no folder or its disk takes nothing.
+    pub memory: u64,
+    /// How long a frame of `every` waits in memory before it is written, to spare flash memory: what settles
+    /// within is never written, and an end of the process in between loses it.
+    #[serde(with = "humantime_serde")]
+    pub after: Duration,
+    /// Most frames a second that are uploaded and announced while more wait, unless the camera itself takes
+    /// half as many.
+    pub drain: u32,
 }
 
 /// How long to wait for the result of an announcement before it is made again.
@@ -111,7 +128,15 @@ impl Default for Limits {
 
 impl Default for Spool {
     fn default() -> Self {
-        Self { frames: 1000, bytes: 64 << 20 }
+        Self {
+            folder: None,
+            frames: 20_000,
+            bytes: 1 << 30,
+            age: Duration::from_secs(7 * 86_400),
+            memory: 64 << 20,
+            after: Duration::ZERO,
+            drain: 20,
+        }
     }
 }
 
@@ -133,9 +158,7 @@ impl Config {
         self.limits.check().context("limits")?;
         let picture = self.limits.bytes;
         ensure!(picture <= self.store.max_object_bytes, "limits: bytes is over the store's max_object_bytes");
-        ensure!(self.spool.frames >= 1, "spool: frames must be at least 1");
-        // one picture is being uploaded while the next one waits
-        ensure!(self.spool.bytes >= 2 * picture, "spool: bytes must be at least twice limits.bytes");
+        self.spool.check(picture).context("spool")?;
         let Results { patience, patience_max } = self.results;
         ensure!(patience >= Duration::from_millis(100), "results: patience must be at least 100ms");
         ensure!(patience <= patience_max, "results: patience is longer than patience_max");
@@ -152,6 +175,30 @@ impl Config {
             );
         }
         Ok(())
+    }
+}
+
+impl Spool {
+    /// `picture` is the size of the largest one.
+    fn check(&self, picture: u64) -> anyhow::Result<()> {
+        ensure!((1..=1_000_000).contains(&self.frames), "frames must be between 1 and 1000000");
+        for (name, bytes) in [("bytes", self.bytes), ("memory", self.memory)] {
+            // one picture is being uploaded while the next one waits
+            ensure!(bytes >= 2 * picture, "{name} must be at least twice limits.bytes");
+        }
+        ensure!(self.age >= Duration::from_secs(1), "age must be at least 1s");
+        ensure!(self.after <= Duration::from_secs(60), "after must be at most 60s");
+        ensure!((1..=1_000).contains(&self.drain), "drain must be between 1 and 1000");
+        ensure!(
+            self.folder.as_ref().is_none_or(|folder| folder.is_absolute()),
+            "folder must be an absolute path"
+        );
+        Ok(())
+    }
+
+    /// Shortest time between two frames that leave a backlog of a camera that takes one each `interval`.
+    pub(crate) fn drain_pause(&self, interval: Duration) -> Duration {
+        (Duration::from_secs(1) / self.drain).min(interval / 2)
     }
 }
 
@@ -214,6 +261,12 @@ mod tests {
             (format!("root = 'a/#'\n{STORE}{CAMERA}"), "root"),
             (format!("{STORE}[limits]\nwidth = 0\n{CAMERA}"), "width"),
             (format!("{STORE}[spool]\nbytes = 10\n{CAMERA}"), "spool: bytes"),
+            (format!("{STORE}[spool]\nmemory = 10\n{CAMERA}"), "spool: memory"),
+            (format!("{STORE}[spool]\nframes = 0\n{CAMERA}"), "spool: frames"),
+            (format!("{STORE}[spool]\nage = '0s'\n{CAMERA}"), "spool: age"),
+            (format!("{STORE}[spool]\nafter = '2m'\n{CAMERA}"), "spool: after"),
+            (format!("{STORE}[spool]\ndrain = 0\n{CAMERA}"), "spool: drain"),
+            (format!("{STORE}[spool]\nfolder = 'spool'\n{CAMERA}"), "absolute path"),
             (format!("{STORE}[results]\npatience = '3h'\n{CAMERA}"), "patience"),
             (
                 format!("{STORE}{}", CAMERA.replace("'/pictures'", "'/pictures', loops = true")),
@@ -224,6 +277,13 @@ mod tests {
             let problem = problem(&text);
             assert!(problem.contains(words), "{text}\n{problem}");
         }
+    }
+
+    #[test]
+    fn a_backlog_never_grows_because_it_is_worked_off_slowly() {
+        let spool = Spool { drain: 20, ..Spool::default() };
+        assert_eq!(spool.drain_pause(Duration::from_secs(10)), Duration::from_millis(50));
+        assert_eq!(spool.drain_pause(Duration::from_millis(40)), Duration::from_millis(20));
     }
 
     #[test]

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use people_counter_events::{Delivery, FailureReason, Order};
 
-use super::{Instant, Ledger, Outcome, Sequence, Stage, doubled};
+use super::book::{Kept, Phase, Stage, UNSETTLED, WAITING};
+use super::{ALL, Instant, Ledger, Number, Outcome, doubled};
 
 /// How likely it is that an announcement is lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +40,7 @@ pub(super) struct Announced {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Announcement {
     /// The frame's number.
-    pub sequence: Sequence,
+    pub number: Number,
     /// Where the frame stands among all of its device.
     pub order: Order,
     /// How often it has been announced while a node was online, this time included; at least 1.
@@ -69,15 +70,16 @@ pub enum Verdict {
     Failed(FailureReason),
 }
 
-impl<F> Ledger<F> {
+impl<F: Kept> Ledger<F> {
     /// The boot id, once it is fixed.
     pub fn boot(&self) -> Option<u64> {
-        self.boot
+        self.boot_is_fixed.then_some(self.boot)
     }
 
     /// Fixes the boot id; nothing is announced before.
     pub fn set_boot(&mut self, boot_id: u64) {
-        self.boot = Some(boot_id);
+        self.boot = boot_id;
+        self.boot_is_fixed = true;
     }
 
     /// The broker went away, or is back and has told what it keeps of this device.
@@ -88,10 +90,9 @@ impl<F> Ledger<F> {
         self.online = online;
         if came_back {
             self.hurry(now, Doubt::Lost);
-            if let (Delivery::Latest, Some(&newest)) = (self.rules.delivery, self.entries.keys().next_back())
-            {
+            if let (Delivery::Latest, Some(newest)) = (self.rules.delivery, self.book.newest()) {
                 // stored before the outage: the newer one goes out instead
-                self.supersede(newest, |stage| matches!(stage, Stage::Stored));
+                self.supersede(newest, &[Phase::Stored]);
             }
         }
     }
@@ -103,8 +104,9 @@ impl<F> Ledger<F> {
 
     /// Announces what is unsettled again without waiting for its time, and begins with fresh patience.
     pub fn hurry(&mut self, now: Instant, doubt: Doubt) {
-        for entry in self.entries.values_mut() {
-            if let Stage::Announced(announced) = &mut entry.stage {
+        let numbers: Vec<_> = self.book.of(Phase::Announced).iter().copied().collect();
+        for number in numbers {
+            if let Some(announced) = self.book.announced_mut(number) {
                 let at = match doubt {
                     Doubt::Lost => now,
                     Doubt::Perhaps => now.max(announced.last + DOUBTFUL_AFTER),
@@ -118,124 +120,146 @@ impl<F> Ledger<F> {
 
     /// The announcement to make now, if there is one and none is being made.
     pub fn next_announcement(&mut self, now: Instant) -> Option<Announcement> {
-        let boot_id = self.boot?;
-        if !self.online || self.is_announcing() {
+        if !self.may_announce() {
             return None;
         }
         self.take_over(now);
-        let sequence = self.overdue(now).or_else(|| self.first_to_announce())?;
-        let inherited = self.doublings;
-        let entry = self.entries.get_mut(&sequence)?;
-        let before = match &entry.stage {
+        let first = || self.first_to_announce().filter(|_| now >= self.paced_announcements);
+        let number = self.overdue(now).or_else(first)?;
+        let order = self.order(number);
+        let before = match &self.book.get(number)?.stage {
             Stage::Announced(before) => before.clone(),
-            _ => Announced { doublings: inherited, ..Announced::default() },
+            _ => Announced { doublings: self.doublings, ..Announced::default() },
         };
         let expires = doubled(self.rules.patience, before.doublings, self.rules.patience_max);
         let counted = before.counted.saturating_add(self.node_online.into());
         let attempt = counted.max(before.attempt).max(1);
-        entry.stage = Stage::Announcing(Announced {
+        let is_first = before.attempt == 0;
+        let announcing = Announced {
             counted: before.counted,
             counts: self.node_online,
             attempt,
             doublings: before.doublings.saturating_add(1),
             last: now,
             due: now + expires,
-        });
-        self.last_announced = self.last_announced.max(sequence);
-        Some(Announcement { sequence, order: Order::new(boot_id, sequence), attempt, expires })
+        };
+        self.book.set_stage(number, Stage::Announcing(announcing));
+        if is_first && self.rules.delivery == Delivery::Every && !self.book.of(Phase::Stored).is_empty() {
+            self.paced_announcements = now + self.rules.drain_pause;
+        }
+        self.last_announced = self.last_announced.max(number);
+        Some(Announcement { number, order, attempt, expires })
     }
 
     /// What the broker said to the announcement of a frame. One that was not confirmed may have arrived all
     /// the same, so it counts as unsettled and is made again soon.
-    pub fn announced(&mut self, now: Instant, sequence: Sequence, confirmed: Confirmed) {
-        let (retry, retry_max) = (self.rules.retry, self.rules.retry_max);
-        let Some(entry) = self.entries.get_mut(&sequence) else { return };
-        let Stage::Announcing(announced) = &mut entry.stage else { return };
+    pub fn announced(&mut self, now: Instant, number: Number, confirmed: Confirmed) {
+        let Some(entry) = self.book.get(number) else { return };
+        let Stage::Announcing(announced) = &entry.stage else { return };
+        let mut announced = announced.clone();
         match confirmed {
             Confirmed::Heard => announced.counted = announced.counted.saturating_add(announced.counts.into()),
             Confirmed::Unheard => {}
             Confirmed::No => {
-                announced.due = now + doubled(retry, announced.doublings.saturating_sub(1), retry_max)
+                let doublings = announced.doublings.saturating_sub(1);
+                announced.due = now + doubled(self.rules.retry, doublings, self.rules.retry_max);
             }
         }
-        entry.stage = Stage::Announced(announced.clone());
+        self.book.set_stage(number, Stage::Announced(announced));
     }
 
-    /// A node has answered. What it settles depends on the delivery; answers about frames that were not
-    /// announced by this boot settle nothing.
+    /// A node has answered. What it settles depends on the delivery; answers about frames that this boot has
+    /// not announced settle nothing. Of frames of earlier boots it is not known what had been announced, so
+    /// they are settled whatever their stage.
     pub fn settle(&mut self, order: Order, verdict: Verdict) {
-        if self.boot != Some(order.boot_id) || order.sequence > self.last_announced {
-            return;
-        }
+        let Some((number, is_exact)) = self.find(order) else { return };
+        let is_earlier = number <= self.restored.len() as Number;
         if self.rules.delivery == Delivery::Latest {
-            self.supersede(order.sequence, Stage::is_unsettled_announcement);
+            self.supersede(number, &UNSETTLED);
+            self.supersede(number.min(self.restored.len() as Number + 1), &ALL);
             self.doublings = 0;
         }
-        let announced = |entry: &super::Entry<F>| entry.stage.is_unsettled_announcement();
-        if self.entries.get(&order.sequence).is_some_and(announced) {
+        let is_unsettled = |entry: &super::book::Entry<F>| UNSETTLED.contains(&entry.stage.phase());
+        if is_exact && self.book.get(number).is_some_and(|entry| is_earlier || is_unsettled(entry)) {
             let outcome = match verdict {
                 Verdict::Analysed => Outcome::Analysed,
                 Verdict::Failed(reason) => Outcome::Failed(reason),
             };
-            self.end(order.sequence, outcome);
+            self.end(number, outcome);
         }
     }
 
-    fn is_announcing(&self) -> bool {
-        self.entries.values().any(|entry| matches!(entry.stage, Stage::Announcing(_)))
+    /// The number of the frame of this order, or of the first one behind it (then `false`).
+    fn find(&self, order: Order) -> Option<(Number, bool)> {
+        let restored = self.restored.len() as Number;
+        if self.boot_is_fixed && order.boot_id == self.boot {
+            let number = restored.checked_add(order.sequence)?;
+            return (order.sequence > 0 && number <= self.last_announced).then_some((number, true));
+        }
+        if order.boot_id >= self.boot {
+            return None;
+        }
+        match self.restored.binary_search(&order) {
+            Ok(index) => Some((index as Number + 1, true)),
+            Err(index) => Some((index as Number + 1, false)),
+        }
+    }
+
+    fn may_announce(&self) -> bool {
+        self.online && self.boot_is_fixed && self.book.count(&[Phase::Announcing]) == 0
+    }
+
+    fn due(&self, number: Number) -> Option<Instant> {
+        match &self.book.get(number)?.stage {
+            Stage::Announced(announced) => Some(announced.due),
+            _ => None,
+        }
     }
 
     /// The announced frame whose result is overdue; of `latest` only the newest one's counts.
-    fn overdue(&self, now: Instant) -> Option<Sequence> {
-        let mut announced = self.entries.iter().filter_map(|(&sequence, entry)| match &entry.stage {
-            Stage::Announced(announced) => Some((sequence, announced.due <= now)),
-            _ => None,
-        });
-        let found = match self.rules.delivery {
-            Delivery::Every => announced.find(|&(_, overdue)| overdue),
-            Delivery::Latest => announced.last().filter(|&(_, overdue)| overdue),
-        };
-        found.map(|(sequence, _)| sequence)
+    fn overdue(&self, now: Instant) -> Option<Number> {
+        let announced = self.book.of(Phase::Announced);
+        let is_overdue = |&&number: &&Number| self.due(number).is_some_and(|due| due <= now);
+        match self.rules.delivery {
+            Delivery::Every => announced.iter().find(is_overdue).copied(),
+            Delivery::Latest => announced.last().filter(is_overdue).copied(),
+        }
     }
 
     /// The oldest frame that has never been announced, if it is stored and the window has room.
-    fn first_to_announce(&self) -> Option<Sequence> {
+    fn first_to_announce(&self) -> Option<Number> {
         if self.unsettled() >= self.rules.window {
             return None;
         }
-        let (&sequence, entry) =
-            self.entries.iter().find(|(_, entry)| !entry.stage.is_unsettled_announcement())?;
-        matches!(entry.stage, Stage::Stored).then_some(sequence)
+        self.book.oldest(&WAITING).filter(|oldest| self.book.of(Phase::Stored).contains(oldest))
     }
 
     /// `latest`: when the result of the newest announcement is overdue and a newer picture is there, that one
     /// goes out instead. It inherits the patience, so that an absent node costs less and less.
     pub(super) fn take_over(&mut self, now: Instant) {
-        if self.rules.delivery != Delivery::Latest || !self.online || self.boot.is_none() {
+        if self.rules.delivery != Delivery::Latest || !self.online || !self.boot_is_fixed {
             return;
         }
-        let (Some(overdue), Some(&newest)) = (self.overdue(now), self.entries.keys().next_back()) else {
-            return;
-        };
+        let (Some(overdue), Some(newest)) = (self.overdue(now), self.book.newest()) else { return };
         if newest > overdue {
-            if let Some(Stage::Announced(announced)) = self.entries.get(&overdue).map(|entry| &entry.stage) {
+            if let Some(announced) = self.book.announced_mut(overdue) {
                 self.doublings = announced.doublings;
             }
-            self.supersede(newest, |stage| matches!(stage, Stage::Announced(_)));
+            self.supersede(newest, &[Phase::Announced]);
         }
     }
 
-    pub(super) fn wake_for_announcement(&self) -> Option<Instant> {
-        if !self.online || self.boot.is_none() || self.is_announcing() {
+    pub(super) fn wake_for_announcement(&self, now: Instant) -> Option<Instant> {
+        if !self.may_announce() {
             return None;
         }
-        let due = |entry: &super::Entry<F>| match &entry.stage {
-            Stage::Announced(announced) => Some(announced.due),
-            _ => None,
+        let announced = self.book.of(Phase::Announced);
+        let again = match self.rules.delivery {
+            Delivery::Every => announced.iter().filter_map(|&number| self.due(number)).min(),
+            Delivery::Latest => announced.last().and_then(|&number| self.due(number)),
         };
-        match self.rules.delivery {
-            Delivery::Every => self.entries.values().filter_map(due).min(),
-            Delivery::Latest => self.entries.values().filter_map(due).next_back(),
-        }
+        let paced = self.paced_announcements;
+        let first = (paced > now && self.first_to_announce().is_some()).then_some(paced);
+        again.into_iter().chain(first).min()
     }
 }

@@ -12,38 +12,48 @@
 //!
 //! * `every`: frames are uploaded as they come and announced in order, up to `window` unsettled ones. Each is
 //!   announced again until it is settled. When too many wait, the oldest that has not been announced goes.
+//!   What has piled up in an outage is worked off at a bounded rate.
 //! * `latest`: one frame is under way to the broker at a time, and a newer capture supersedes one that has
 //!   not set off. When no result comes in time, the newest picture there is goes out: the one announced last,
 //!   or a newer one, which then supersedes all that were announced. An outage of hours so ends with one
 //!   fresh picture, not with an old one that would be counted as if it were fresh.
+//!
+//! Beside all that, frames are written to the spool's folder, which an end of the process does not empty. Those
+//! that an earlier boot left there come first, in their own order, and settle like all others.
 
 mod announce;
+mod book;
 mod boot;
+mod bounds;
+mod keep;
 mod newest;
 mod nodes;
+mod retry;
 mod upload;
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
-use people_counter_events::{Delivery, FailureReason};
+use people_counter_events::{Delivery, FailureReason, Order};
 
 pub use announce::{Announcement, Confirmed, Doubt, Verdict};
-pub use boot::Boot;
+pub use book::Kept;
+pub use boot::{Boot, MAX_BOOT_ID};
 pub use newest::{Newest, Seen};
 pub use nodes::{Change, Nodes};
 pub use upload::Uploaded;
 
-use announce::Announced;
+use book::{ALL, Book, Entry, Held, Phase, Stage, UNSETTLED};
+use retry::Retry;
 
 /// Time since the camera started.
 pub type Instant = Duration;
 
-/// Number of a frame within this boot, from 1.
-pub type Sequence = u64;
+/// Number of a frame within its ledger, in the order of capture, from 1.
+pub type Number = u64;
 
 /// Bounds and patience.
 #[derive(Debug, Clone)]
@@ -54,8 +64,16 @@ pub struct Rules {
     pub window: usize,
     /// Most frames that wait to be announced (`every`).
     pub max_frames: usize,
-    /// Most bytes that wait to be uploaded (`every`).
-    pub max_bytes: u64,
+    /// Most bytes of pictures in memory.
+    pub max_memory: u64,
+    /// Most bytes of pictures on disk (`every`); `None`: nothing is written there.
+    pub max_disk: Option<u64>,
+    /// Longest time until a frame has ended.
+    pub max_age: Duration,
+    /// How long a frame waits in memory before it is written to disk.
+    pub write_after: Duration,
+    /// Shortest time between two uploads, and two first announcements, while more wait (`every`).
+    pub drain_pause: Duration,
     /// How long to wait for a result before announcing again; doubles each time.
     pub patience: Duration,
     /// Longest wait for a result.
@@ -84,8 +102,14 @@ pub enum Outcome {
 pub enum Loss {
     /// More frames wait than the spool takes.
     SpoolFrames,
-    /// More bytes wait than the spool takes.
+    /// More bytes wait than the spool's folder takes.
     SpoolBytes,
+    /// More bytes wait than memory may hold, where there is no folder or its disk takes nothing.
+    SpoolMemory,
+    /// It waited for longer than the spool keeps anything.
+    SpoolAge,
+    /// It was not found whole in the spool's folder.
+    Damaged,
     /// The store will never take it.
     Refused,
     /// The service stopped before it could be announced.
@@ -100,6 +124,9 @@ impl Loss {
         match self {
             Self::SpoolFrames => "spool-frames",
             Self::SpoolBytes => "spool-bytes",
+            Self::SpoolMemory => "spool-memory",
+            Self::SpoolAge => "spool-age",
+            Self::Damaged => "spool-damaged",
             Self::Refused => "refused",
             Self::Stopped => "stopped",
             Self::Unsettled => "unsettled",
@@ -111,135 +138,140 @@ impl Loss {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settled<F> {
     /// Its number.
-    pub sequence: Sequence,
+    pub number: Number,
+    /// Where it stood among all of its device.
+    pub order: Order,
     /// What the camera keeps of it.
     pub frame: F,
     /// How it ended.
     pub outcome: Outcome,
 }
 
-#[derive(Debug, Clone)]
-enum Stage {
-    /// Waits for its upload.
-    Captured,
-    /// Is being uploaded.
-    Uploading,
-    /// Is in the store and waits for its announcement.
-    Stored,
-    /// Is being announced, for the first time or again.
-    Announcing(Announced),
-    /// Waits for its result.
-    Announced(Announced),
-}
-
-impl Stage {
-    fn is_unsettled_announcement(&self) -> bool {
-        matches!(self, Self::Announcing(_) | Self::Announced(_))
+impl<F> Entry<F> {
+    /// Whether the store has the picture.
+    fn is_stored(&self) -> bool {
+        !matches!(self.stage, Stage::Captured | Stage::Uploading)
     }
-
-    /// Whether the camera still holds the picture itself.
-    fn holds_picture(&self) -> bool {
-        matches!(self, Self::Captured | Self::Uploading)
-    }
-}
-
-#[derive(Debug, Clone)]
-struct Entry<F> {
-    frame: F,
-    bytes: u64,
-    stage: Stage,
 }
 
 /// The frames of one device that have not ended; `F` is what the camera keeps of each.
 #[derive(Debug, Clone)]
 pub struct Ledger<F> {
     rules: Rules,
-    boot: Option<u64>,
+    boot: u64,
+    boot_is_fixed: bool,
     /// The broker is there and has told what it keeps of this device.
     online: bool,
     node_online: bool,
-    /// In the order of capture, which is that of their sequence.
-    entries: BTreeMap<Sequence, Entry<F>>,
-    last: Sequence,
-    last_announced: Sequence,
+    book: Book<F>,
+    /// What earlier boots left behind, in order: frame number `n` has index `n - 1`.
+    restored: Vec<Order>,
+    last: Number,
+    last_announced: Number,
     /// `latest`: how often patience is doubled for a picture that takes over.
     doublings: u32,
-    uploads: upload::Retry,
+    uploads: Retry,
+    paced_uploads: Instant,
+    paced_announcements: Instant,
+    writing: Option<Number>,
+    wrote_at: Option<Instant>,
+    writes: Retry,
     winding_up: bool,
     settled: VecDeque<Settled<F>>,
 }
 
-impl<F> Ledger<F> {
-    /// An empty ledger.
-    pub fn new(rules: Rules) -> Self {
+impl<F: Kept> Ledger<F> {
+    /// An empty ledger; `boot` is the boot id until it is fixed.
+    pub fn new(rules: Rules, boot: u64) -> Self {
         Self {
             rules,
-            boot: None,
+            boot,
+            boot_is_fixed: false,
             online: false,
             node_online: false,
-            entries: BTreeMap::new(),
+            book: Book::default(),
+            restored: Vec::new(),
             last: 0,
             last_announced: 0,
             doublings: 0,
-            uploads: upload::Retry::default(),
+            uploads: Retry::default(),
+            paced_uploads: Instant::ZERO,
+            paced_announcements: Instant::ZERO,
+            writing: None,
+            wrote_at: None,
+            writes: Retry::default(),
             winding_up: false,
             settled: VecDeque::new(),
         }
     }
 
+    /// Takes a frame that an earlier boot left on disk `age` ago. To be called before the first capture, in
+    /// the order of the frames.
+    pub fn restore(&mut self, frame: F, bytes: u64, order: Order, age: Duration) {
+        self.restored.push(order);
+        let expires = self.rules.max_age.saturating_sub(age);
+        self.insert(frame, bytes, Instant::ZERO, expires, Held::Disk);
+    }
+
     /// Takes a captured frame whose picture has `bytes`.
-    pub fn capture(&mut self, frame: F, bytes: u64) -> Sequence {
+    pub fn capture(&mut self, now: Instant, frame: F, bytes: u64) -> Number {
+        let number = self.insert(frame, bytes, now, now + self.rules.max_age, Held::Memory);
+        self.bound(now);
+        number
+    }
+
+    fn insert(&mut self, frame: F, bytes: u64, captured: Instant, expires: Instant, held: Held) -> Number {
         self.last += 1;
-        self.entries.insert(self.last, Entry { frame, bytes, stage: Stage::Captured });
-        match self.rules.delivery {
-            Delivery::Latest => self.supersede_captured(),
-            Delivery::Every => self.keep_within_bounds(),
-        }
+        let entry = Entry { frame, bytes, captured, expires, stage: Stage::Captured, held };
+        self.book.insert(self.last, entry);
         self.last
     }
 
+    /// Where a frame stands among all of its device.
+    pub fn order(&self, number: Number) -> Order {
+        let earlier = usize::try_from(number - 1).ok().and_then(|index| self.restored.get(index));
+        earlier.copied().unwrap_or_else(|| Order::new(self.boot, number - self.restored.len() as Number))
+    }
+
     /// A frame that has not ended.
-    pub fn frame(&self, sequence: Sequence) -> Option<&F> {
-        self.entries.get(&sequence).map(|entry| &entry.frame)
+    pub fn frame(&self, number: Number) -> Option<&F> {
+        self.book.get(number).map(|entry| &entry.frame)
     }
 
     /// A frame that has not ended, to be changed.
-    pub fn frame_mut(&mut self, sequence: Sequence) -> Option<&mut F> {
-        self.entries.get_mut(&sequence).map(|entry| &mut entry.frame)
+    pub fn frame_mut(&mut self, number: Number) -> Option<&mut F> {
+        self.book.frame_mut(number)
     }
 
     /// All frames that have not ended, oldest first.
     pub fn frames(&self) -> impl Iterator<Item = &F> {
-        self.entries.values().map(|entry| &entry.frame)
+        self.book.frames()
     }
 
     /// Number of frames that have not ended.
     pub fn depth(&self) -> usize {
-        self.entries.len()
+        self.book.len()
     }
 
-    /// Bytes of the pictures that are not in the store yet.
-    pub fn bytes(&self) -> u64 {
-        self.entries.values().filter(|entry| entry.stage.holds_picture()).map(|entry| entry.bytes).sum()
+    /// Bytes of the pictures in memory.
+    pub fn memory_bytes(&self) -> u64 {
+        self.book.memory_bytes()
+    }
+
+    /// Bytes of the pictures on disk.
+    pub fn disk_bytes(&self) -> u64 {
+        self.book.disk_bytes()
     }
 
     /// Number of announcements without a result, at most the window.
     pub fn unsettled(&self) -> usize {
-        self.entries.values().filter(|entry| entry.stage.is_unsettled_announcement()).count()
+        self.book.count(&UNSETTLED)
     }
 
-    /// Nothing new is begun that a stop would only interrupt: `latest` uploads no more, `every` goes on.
+    /// Nothing new is begun that a stop would only interrupt: `latest` uploads no more, `every` goes on. What
+    /// is not on disk is written there.
     pub fn wind_up(&mut self) {
         self.winding_up = true;
-    }
-
-    /// Whether everything that has set off has been announced.
-    pub fn is_drained(&self) -> bool {
-        self.entries.values().all(|entry| match entry.stage {
-            Stage::Announced(_) => true,
-            Stage::Captured => self.rules.delivery == Delivery::Latest,
-            Stage::Uploading | Stage::Stored | Stage::Announcing(_) => false,
-        })
     }
 
     /// The frames that ended since the last call.
@@ -247,69 +279,30 @@ impl<F> Ledger<F> {
         self.settled.drain(..)
     }
 
-    /// Gives up everything, because the service stops.
-    pub fn stop(&mut self) {
-        let sequences: Vec<_> = self.entries.keys().copied().collect();
-        for sequence in sequences {
-            let announced = self.entries[&sequence].stage.is_unsettled_announcement();
-            let reason = if announced { Loss::Unsettled } else { Loss::Stopped };
-            self.end(sequence, Outcome::Dropped(reason));
-        }
-    }
-
     /// When to ask again although nothing happened.
     pub fn wake(&self, now: Instant) -> Option<Instant> {
-        [self.wake_for_upload(now), self.wake_for_announcement()].into_iter().flatten().min()
+        let expires = self.next_to_expire().map(|(_, expires)| expires);
+        [self.wake_for_upload(now), self.wake_for_announcement(now), self.wake_for_write(now), expires]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
-    fn end(&mut self, sequence: Sequence, outcome: Outcome) {
-        if let Some(Entry { frame, .. }) = self.entries.remove(&sequence) {
-            self.settled.push_back(Settled { sequence, frame, outcome });
+    fn end(&mut self, number: Number, outcome: Outcome) {
+        if let Some(Entry { frame, .. }) = self.book.remove(number) {
+            let order = self.order(number);
+            self.settled.push_back(Settled { number, order, frame, outcome });
         }
     }
 
-    /// Ends every frame before `before` that is in one of these stages.
-    fn supersede(&mut self, before: Sequence, which: impl Fn(&Stage) -> bool) {
-        let older: Vec<_> = self
-            .entries
-            .range(..before)
-            .filter(|(_, entry)| which(&entry.stage))
-            .map(|(&sequence, _)| sequence)
-            .collect();
-        for sequence in older {
-            self.end(sequence, Outcome::Superseded);
+    /// Ends every frame before `before` that is in one of these phases.
+    fn supersede(&mut self, before: Number, phases: &[Phase]) {
+        let older = |&phase: &Phase| self.book.of(phase).range(..before).copied().collect::<Vec<_>>();
+        let mut older: Vec<_> = phases.iter().flat_map(older).collect();
+        older.sort_unstable();
+        for number in older {
+            self.end(number, Outcome::Superseded);
         }
-    }
-
-    /// `latest`: of the frames that have not set off, only the newest counts.
-    fn supersede_captured(&mut self) {
-        let newest = self.entries.iter().rev().find(|(_, entry)| matches!(entry.stage, Stage::Captured));
-        if let Some((&newest, _)) = newest {
-            self.supersede(newest, |stage| matches!(stage, Stage::Captured));
-        }
-    }
-
-    /// `every`: gives up the oldest frames that wait while there are too many. What is being uploaded stays.
-    fn keep_within_bounds(&mut self) {
-        let waiting = |entry: &Entry<F>| !entry.stage.is_unsettled_announcement();
-        while self.entries.values().filter(|entry| waiting(entry)).count() > self.rules.max_frames {
-            let droppable = |stage: &Stage| matches!(stage, Stage::Captured | Stage::Stored);
-            if !self.drop_oldest(droppable, Loss::SpoolFrames) {
-                break;
-            }
-        }
-        while self.bytes() > self.rules.max_bytes {
-            if !self.drop_oldest(|stage| matches!(stage, Stage::Captured), Loss::SpoolBytes) {
-                break;
-            }
-        }
-    }
-
-    fn drop_oldest(&mut self, which: impl Fn(&Stage) -> bool, reason: Loss) -> bool {
-        let oldest = self.entries.iter().find(|(_, entry)| which(&entry.stage));
-        let Some((&oldest, _)) = oldest else { return false };
-        self.end(oldest, Outcome::Dropped(reason));
-        true
     }
 }
 

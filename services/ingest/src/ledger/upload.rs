@@ -2,7 +2,8 @@
 
 use people_counter_events::Delivery;
 
-use super::{Instant, Ledger, Loss, Outcome, Sequence, Stage, doubled};
+use super::book::{Held, Kept, Phase, Stage};
+use super::{Instant, Ledger, Loss, Number, Outcome};
 
 /// What became of an upload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,69 +14,65 @@ pub enum Uploaded {
     Failed,
     /// The store will never take this picture.
     Refused,
+    /// The picture was not found whole in the spool's folder.
+    Damaged,
 }
 
-/// Patience with a store that does not take anything.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Retry {
-    failures: u32,
-    not_before: Instant,
-}
-
-impl<F> Ledger<F> {
+impl<F: Kept> Ledger<F> {
     /// The frame to upload now, if there is one and none is being uploaded.
-    pub fn next_upload(&mut self, now: Instant) -> Option<Sequence> {
+    pub fn next_upload(&mut self, now: Instant) -> Option<Number> {
         self.take_over(now);
-        if now < self.uploads.not_before {
-            return None;
+        let number = self.upload_candidate().filter(|_| now >= self.upload_not_before())?;
+        self.book.set_stage(number, Stage::Uploading);
+        // with others behind it this one is part of a backlog
+        if self.rules.delivery == Delivery::Every && !self.book.of(Phase::Captured).is_empty() {
+            self.paced_uploads = now + self.rules.drain_pause;
         }
-        let sequence = self.upload_candidate()?;
-        self.entries.get_mut(&sequence)?.stage = Stage::Uploading;
-        Some(sequence)
+        Some(number)
     }
 
     /// What became of the upload of a frame.
-    pub fn uploaded(&mut self, now: Instant, sequence: Sequence, result: Uploaded) {
-        let Some(entry) = self.entries.get_mut(&sequence) else { return };
+    pub fn uploaded(&mut self, now: Instant, number: Number, result: Uploaded) {
+        let Some(entry) = self.book.get(number) else { return };
+        let in_memory = entry.held == Held::Memory;
         match result {
             Uploaded::Stored => {
-                entry.stage = Stage::Stored;
-                self.uploads = Retry::default();
-            }
-            Uploaded::Failed => {
-                entry.stage = Stage::Captured;
-                let wait = doubled(self.rules.retry, self.uploads.failures, self.rules.retry_max);
-                self.uploads.failures = self.uploads.failures.saturating_add(1);
-                self.uploads.not_before = now + wait;
-                if self.rules.delivery == Delivery::Latest {
-                    self.supersede_captured();
+                self.uploads.succeeded();
+                self.book.set_stage(number, Stage::Stored);
+                if in_memory && !self.disk_works() {
+                    self.book.set_held(number, Held::Gone);
                 }
             }
-            Uploaded::Refused => self.end(sequence, Outcome::Dropped(Loss::Refused)),
+            Uploaded::Failed => {
+                self.uploads.failed(now, self.rules.retry, self.rules.retry_max);
+                self.book.set_stage(number, Stage::Captured);
+                self.bound(now);
+            }
+            Uploaded::Refused => self.end(number, Outcome::Dropped(Loss::Refused)),
+            Uploaded::Damaged => self.end(number, Outcome::Dropped(Loss::Damaged)),
         }
+    }
+
+    fn upload_not_before(&self) -> Instant {
+        self.uploads.not_before().max(self.paced_uploads)
     }
 
     /// One at a time, so that frames are stored in order. `latest`: only what can be announced next, since
     /// anything else would be superseded in the store and its way there wasted.
-    fn upload_candidate(&self) -> Option<Sequence> {
-        let stages = || self.entries.values().map(|entry| &entry.stage);
+    fn upload_candidate(&self) -> Option<Number> {
         let held_back = match self.rules.delivery {
-            Delivery::Every => stages().any(|stage| matches!(stage, Stage::Uploading)),
+            Delivery::Every => self.book.count(&[Phase::Uploading]) > 0,
             Delivery::Latest => {
                 self.winding_up
-                    || stages().any(|stage| matches!(stage, Stage::Uploading | Stage::Stored))
+                    || self.book.count(&[Phase::Uploading, Phase::Stored]) > 0
                     || self.unsettled() >= self.rules.window
             }
         };
-        if held_back {
-            return None;
-        }
-        let captured = self.entries.iter().find(|(_, entry)| matches!(entry.stage, Stage::Captured));
-        captured.map(|(&sequence, _)| sequence)
+        if held_back { None } else { self.book.of(Phase::Captured).first().copied() }
     }
 
     pub(super) fn wake_for_upload(&self, now: Instant) -> Option<Instant> {
-        (self.uploads.not_before > now && self.upload_candidate().is_some())
-            .then_some(self.uploads.not_before)
+        let due = self.upload_not_before();
+        (due > now && self.upload_candidate().is_some()).then_some(due)
     }
 }

@@ -10,5 +10,8 @@ mod node;
 mod outages;
 mod retention;
 mod sources;
+mod spool;
+mod spool_disk;
+mod spool_kill;
 mod stopping;
 mod world;

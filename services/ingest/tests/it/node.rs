@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use iot_mqtt::{Client, Inbox, Message, Options, Presence, Will};
 use iot_storage::{Key, PutOptions, Store};
 use people_counter_events::{
-    AnalysisFailed, AnalysisMetadata, FailureReason, FailureType, FrameStored, Model, ObjectPath,
+    AnalysisFailed, AnalysisMetadata, FailureReason, FailureType, FrameStored, Model, ObjectPath, Order,
     PeopleCounted, Picture, ResultType, Results, ServiceState, ServiceStatus, ServiceType, Topics, decode,
     preview_key,
 };
@@ -217,15 +217,20 @@ impl Busy {
         assert_eq!(sorted, (1..=last).collect::<Vec<_>>(), "{first:?}");
     }
 
-    /// The sequences in the order in which they came first.
-    pub fn first_seen(&self) -> Vec<u64> {
+    /// Where the frames stand, in the order in which they came first.
+    pub fn orders(&self) -> Vec<Order> {
         let mut first = Vec::new();
         for frame in self.seen() {
-            if !first.contains(&frame.sequence) {
-                first.push(frame.sequence);
+            if !first.contains(&frame.order()) {
+                first.push(frame.order());
             }
         }
         first
+    }
+
+    /// The sequences in the order in which they came first.
+    pub fn first_seen(&self) -> Vec<u64> {
+        self.orders().into_iter().map(|order| order.sequence).collect()
     }
 }
 

@@ -86,6 +86,26 @@ impl World {
         folder
     }
 
+    /// `count` pictures in a folder, each of which is taken once. Those of an earlier call are gone.
+    pub fn pictures_once(&self, count: u32) -> Source {
+        drop(std::fs::remove_dir_all(self.dir.path().join("pictures")));
+        Source::Folder(Folder { repeat: false, ..Folder::new(self.pictures(count)) })
+    }
+
+    /// The folder in which frames outlive the service.
+    pub fn spool(&self) -> PathBuf {
+        self.dir.path().join("spool")
+    }
+
+    /// The frames in that folder, oldest first.
+    pub fn spooled(&self) -> Vec<PathBuf> {
+        let Ok(entries) = std::fs::read_dir(self.spool().join(DEVICE)) else { return Vec::new() };
+        let mut frames: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+        frames.retain(|path| path.extension().is_some_and(|extension| extension == "frame"));
+        frames.sort();
+        frames
+    }
+
     /// The store as somebody else sees it.
     pub fn objects(&self) -> Store {
         Store::new(&self.store_config()).unwrap()
@@ -197,7 +217,8 @@ impl Ingest {
             let text = self.telemetry.metrics.render().unwrap();
             let one = |name| sum(&text, name, "");
             let ended = one("ingest_settled_total") + one("ingest_dropped_total");
-            ended + one("ingest_spool_frames") == one("ingest_captured_total")
+            let came = one("ingest_captured_total") + one("ingest_restored_total");
+            ended + one("ingest_spool_frames") == came
         })
         .await;
     }

@@ -1,6 +1,5 @@
 mod properties;
-
-use people_counter_events::Order;
+mod spool;
 
 use super::*;
 
@@ -15,7 +14,11 @@ fn rules(delivery: Delivery) -> Rules {
         delivery,
         window: 4,
         max_frames: 8,
-        max_bytes: 1_000,
+        max_memory: 1_000,
+        max_disk: None,
+        max_age: Duration::from_secs(86_400),
+        write_after: Duration::ZERO,
+        drain_pause: Duration::ZERO,
         patience: ms(1_000),
         patience_max: ms(8_000),
         retry: ms(100),
@@ -23,47 +26,54 @@ fn rules(delivery: Delivery) -> Rules {
     }
 }
 
+impl Kept for Number {
+    fn release(&mut self) {}
+}
+
 /// A ledger that may announce, with a node online.
-fn ledger(delivery: Delivery) -> Ledger<Sequence> {
-    let mut ledger = Ledger::new(rules(delivery));
+fn ledger(delivery: Delivery) -> Ledger<Number> {
+    begin(Ledger::new(rules(delivery), BOOT))
+}
+
+fn begin(mut ledger: Ledger<Number>) -> Ledger<Number> {
     ledger.set_boot(BOOT);
     ledger.set_online(ms(0), true);
     ledger.set_node_online(true);
     ledger
 }
 
-fn capture(ledger: &mut Ledger<Sequence>, bytes: u64) -> Sequence {
+fn capture(ledger: &mut Ledger<Number>, bytes: u64) -> Number {
     let next = ledger.last + 1;
-    assert_eq!(ledger.capture(next, bytes), next);
+    assert_eq!(ledger.capture(ms(0), next, bytes), next);
     next
 }
 
 /// Uploads and announces whatever can be; returns what was announced.
-fn work(ledger: &mut Ledger<Sequence>, now: Instant) -> Vec<(Sequence, u32)> {
+fn work(ledger: &mut Ledger<Number>, now: Instant) -> Vec<(Number, u32)> {
     let mut made = Vec::new();
     loop {
         if let Some(sequence) = ledger.next_upload(now) {
             ledger.uploaded(now, sequence, Uploaded::Stored);
         } else if let Some(announcement) = ledger.next_announcement(now) {
-            ledger.announced(now, announcement.sequence, Confirmed::Heard);
-            made.push((announcement.sequence, announcement.attempt));
+            ledger.announced(now, announcement.number, Confirmed::Heard);
+            made.push((announcement.number, announcement.attempt));
         } else {
             return made;
         }
     }
 }
 
-fn outcomes(ledger: &mut Ledger<Sequence>) -> Vec<(Sequence, Outcome)> {
+fn outcomes(ledger: &mut Ledger<Number>) -> Vec<(Number, Outcome)> {
     ledger
         .take_settled()
         .map(|settled| {
-            assert_eq!(settled.sequence, settled.frame);
-            (settled.sequence, settled.outcome)
+            assert_eq!(settled.number, settled.frame);
+            (settled.number, settled.outcome)
         })
         .collect()
 }
 
-fn result(ledger: &mut Ledger<Sequence>, sequence: Sequence) {
+fn result(ledger: &mut Ledger<Number>, sequence: Number) {
     ledger.settle(Order::new(BOOT, sequence), Verdict::Analysed);
 }
 
@@ -72,13 +82,13 @@ fn a_frame_goes_all_the_way() {
     for delivery in [Delivery::Latest, Delivery::Every] {
         let mut ledger = ledger(delivery);
         let frame = capture(&mut ledger, 10);
-        assert_eq!((ledger.depth(), ledger.bytes()), (1, 10));
+        assert_eq!((ledger.depth(), ledger.memory_bytes()), (1, 10));
         assert_eq!(ledger.next_announcement(ms(0)), None, "the store has not confirmed it");
         assert_eq!(ledger.next_upload(ms(0)), Some(frame));
         assert_eq!(ledger.next_upload(ms(0)), None, "one at a time");
         assert_eq!(ledger.next_announcement(ms(0)), None, "the store has not confirmed it");
         ledger.uploaded(ms(5), frame, Uploaded::Stored);
-        assert_eq!(ledger.bytes(), 0, "the picture need not be held any longer");
+        assert_eq!(ledger.memory_bytes(), 0, "the picture need not be held any longer");
         let announcement = ledger.next_announcement(ms(5)).unwrap();
         assert_eq!(announcement.order, Order::new(BOOT, frame));
         assert_eq!(announcement.attempt, 1);
@@ -93,7 +103,7 @@ fn a_frame_goes_all_the_way() {
 
 #[test]
 fn nothing_is_announced_before_the_boot_is_fixed_and_the_broker_is_there() {
-    let mut ledger = Ledger::new(rules(Delivery::Every));
+    let mut ledger = Ledger::new(rules(Delivery::Every), BOOT);
     capture(&mut ledger, 10);
     assert_eq!(work(&mut ledger, ms(0)), []);
     ledger.set_online(ms(1), true);
@@ -125,7 +135,7 @@ fn every_fills_the_window_and_goes_on_as_results_come() {
         capture(&mut ledger, 10);
     }
     assert_eq!(work(&mut ledger, ms(0)), [(1, 1), (2, 1), (3, 1), (4, 1)]);
-    assert_eq!(ledger.bytes(), 0, "all are in the store, only the announcements wait");
+    assert_eq!(ledger.memory_bytes(), 0, "all are in the store, only the announcements wait");
     result(&mut ledger, 3);
     assert_eq!(work(&mut ledger, ms(1)), [(5, 1)]);
     result(&mut ledger, 1);
@@ -189,11 +199,11 @@ fn every_gives_up_the_oldest_that_waits() {
     assert_eq!(outcomes(&mut ledger), [(5, lost), (6, lost)]);
     capture(&mut ledger, 990);
     assert_eq!(outcomes(&mut ledger)[0], (7, lost));
-    let bytes = Outcome::Dropped(Loss::SpoolBytes);
+    let bytes = Outcome::Dropped(Loss::SpoolMemory);
     // six of ten bytes each and one of 990 are over 1,000
     capture(&mut ledger, 10);
-    assert!(outcomes(&mut ledger).contains(&(9, bytes)) || ledger.bytes() <= 1_000);
-    assert!(ledger.bytes() <= 1_000);
+    assert!(outcomes(&mut ledger).contains(&(9, bytes)) || ledger.memory_bytes() <= 1_000);
+    assert!(ledger.memory_bytes() <= 1_000);
     assert_eq!(ledger.unsettled(), 4, "what was announced is not given up");
 }
 
@@ -234,8 +244,7 @@ fn latest_supersedes_what_has_not_set_off() {
     for _ in 0..5 {
         capture(&mut ledger, 10);
     }
-    let superseded =
-        |frames: &[Sequence]| frames.iter().map(|&f| (f, Outcome::Superseded)).collect::<Vec<_>>();
+    let superseded = |frames: &[Number]| frames.iter().map(|&f| (f, Outcome::Superseded)).collect::<Vec<_>>();
     assert_eq!(outcomes(&mut ledger), superseded(&[2, 3, 4, 5]));
     ledger.uploaded(ms(1), 1, Uploaded::Stored);
     assert_eq!(work(&mut ledger, ms(1)), [(1, 1), (6, 1)], "a slow store does not starve");
