@@ -3,16 +3,19 @@
 //!
 //! * [`config`]: which cameras there are and where their pictures go.
 //! * `source`: takes pictures. Nothing that happens later can delay it.
+//! * `prepare`: crops, masks and limits pictures. `gate`: whether one shows anything new.
 //! * `ledger`: decides what becomes of each frame. No I/O and no clock.
 //! * `spool`: keeps frames in a folder, so that they outlive the process.
 //! * `camera`: one device with its source, its ledger, its connection to the broker and the store.
 
 mod camera;
 pub mod config;
+mod gate;
 mod jpeg;
 mod ledger;
 mod metrics;
 mod picture;
+mod prepare;
 mod source;
 mod spool;
 

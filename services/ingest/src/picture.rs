@@ -114,11 +114,7 @@ impl Picture {
 
     fn from_png(file: &[u8], captured: SystemTime, limits: &Limits) -> Result<Self, Refusal> {
         let mut reader = ImageReader::with_format(Cursor::new(file), ImageFormat::Png);
-        let mut bounds = image::Limits::default();
-        bounds.max_image_width = Some(limits.width);
-        bounds.max_image_height = Some(limits.height);
-        bounds.max_alloc = Some(u64::from(limits.width) * u64::from(limits.height) * DECODED_BYTES_PER_PIXEL);
-        reader.limits(bounds);
+        reader.limits(decoding(limits));
         let pixels = reader.decode().map_err(|error| refusal(&error))?.to_rgb8();
         let mut jpeg = Vec::new();
         JpegEncoder::new_with_quality(&mut jpeg, JPEG_QUALITY)
@@ -129,7 +125,17 @@ impl Picture {
     }
 }
 
-fn refusal(error: &ImageError) -> Refusal {
+/// What decoding a picture within the limits may take.
+pub fn decoding(limits: &Limits) -> image::Limits {
+    let mut bounds = image::Limits::default();
+    bounds.max_image_width = Some(limits.width);
+    bounds.max_image_height = Some(limits.height);
+    bounds.max_alloc = Some(u64::from(limits.width) * u64::from(limits.height) * DECODED_BYTES_PER_PIXEL);
+    bounds
+}
+
+/// What an error of the decoder means.
+pub fn refusal(error: &ImageError) -> Refusal {
     match error {
         ImageError::Limits(_) => Refusal::TooLarge,
         ImageError::Unsupported(_) => Refusal::Unsupported,

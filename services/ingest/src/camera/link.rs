@@ -23,6 +23,7 @@ pub struct Names {
     pub frames: String,
     pub counts: String,
     pub failure: String,
+    pub commands: String,
     /// Filter of the statuses of all inference nodes.
     pub nodes: String,
 }
@@ -39,6 +40,7 @@ impl Names {
             frames: topics.frames.name(&device)?,
             counts: topics.counts.name(&device)?,
             failure: topics.failure.name(&device)?,
+            commands: topics.commands.name(&device)?,
             nodes: topics.nodes.filter_with(&[Some("inference"), None])?,
         })
     }
@@ -80,6 +82,7 @@ pub struct Link {
     pub status: Inbox,
     pub counts: Inbox,
     pub failure: Inbox,
+    pub commands: Inbox,
     pub nodes: Inbox,
     connection: u64,
     phase: Phase,
@@ -96,12 +99,14 @@ impl Link {
         config.session_expiry = config.session_expiry.max(2 * WILL_DELAY);
         let mut options = Options::new(config, &call.client_id)?;
         options.metrics(call.metrics.clone());
-        let [status, counts, failure, nodes] = [&names.status, &names.counts, &names.failure, &names.nodes]
-            .map(|filter| options.subscribe(filter));
+        let [status, counts, failure, commands, nodes] =
+            [&names.status, &names.counts, &names.failure, &names.commands, &names.nodes]
+                .map(|filter| options.subscribe(filter));
         options.presence(board.presence());
         let client = options.connect();
         let state = client.state();
-        Ok(Self { client, state, status, counts, failure, nodes, connection: 0, phase: Phase::Away })
+        let (connection, phase) = (0, Phase::Away);
+        Ok(Self { client, state, status, counts, failure, commands, nodes, connection, phase })
     }
 
     /// Number of the connection that [`Link::follow`] saw last.

@@ -4,11 +4,13 @@
 //! announcement, a deletion) is a [`job::Job`] beside the others, and the [`Ledger`] says what to start next.
 
 mod board;
+mod commands;
 mod disk;
 mod frame;
 mod inbound;
 mod job;
 mod link;
+mod prepare;
 mod retention;
 mod work;
 mod worker;
@@ -22,13 +24,17 @@ use people_counter_events::Topics;
 use tokio::time::{sleep_until, timeout};
 
 use crate::config::{self, Config};
+use crate::gate::Gate;
 use crate::ledger::{Boot, Ledger, Newest, Nodes, Rules};
 use crate::metrics::DeviceMetrics;
-use crate::source::{Manner, Source, feed};
+use crate::prepare::Preparer;
+use crate::source::{Manner, Source, Tempo, feed};
 use crate::spool::{Remains, Spool};
 use board::Board;
+use commands::Answers;
 use disk::Disk;
 use link::{Call, Link, Names};
+use prepare::Preparation;
 use work::{Pace, Work};
 use worker::{Event, Problems, Worker};
 
@@ -38,6 +44,10 @@ const RETRY_MAX: Duration = Duration::from_secs(30);
 
 /// Part of the grace period that is kept for saying goodbye and for the source to end.
 const GOODBYE: Duration = Duration::from_secs(1);
+
+/// Shortest time between two heartbeats of a still scene. Readers take a count for stale after five seconds at the
+/// earliest.
+const HEARTBEAT: Duration = Duration::from_secs(2);
 
 /// What a camera shares with the others of its service.
 #[derive(Clone)]
@@ -64,6 +74,9 @@ pub struct Camera {
     source: Source,
     rules: Rules,
     spool: Option<Spool>,
+    preparation: Preparation,
+    spool_limits: config::Spool,
+    root: String,
 }
 
 impl Camera {
@@ -100,6 +113,12 @@ impl Camera {
                 retry_max: RETRY_MAX,
             },
             spool: common.spool.folder.as_deref().map(|folder| Spool::new(folder, &config.device)),
+            spool_limits: common.spool.clone(),
+            root: common.root.clone(),
+            preparation: Preparation::new(
+                Preparer::new(config.picture.clone(), common.limits, config.gate.is_some()),
+                config.gate.map(|gate| Gate::new(gate.threshold, gate.silence)),
+            ),
             config: config.clone(),
             grace: common.grace,
             mqtt,
@@ -131,12 +150,19 @@ impl Camera {
             names: self.names,
             metrics: self.around.mqtt_metrics.clone(),
         };
+        let tempo = Tempo::default();
         let mut worker = Worker {
             link: Link::open(&call, &board)?,
             call,
             started: tokio::time::Instant::now(),
             ledger: Ledger::new(self.rules, boot_id),
             disk: Disk::new(self.spool),
+            preparation: self.preparation,
+            answers: Answers::default(),
+            interval: self.config.interval,
+            tempo: tempo.clone(),
+            spool_limits: self.spool_limits,
+            root: self.root,
             pace: Pace::new(&self.config),
             config: self.config,
             around: self.around,
@@ -152,6 +178,7 @@ impl Camera {
         };
         worker.restore(remains);
         let (feed, intake) = feed(worker.config.delivery);
+        let feed = feed.with_tempo(tempo);
         let source_stop = stop.child_token();
         let mut source = tokio::spawn(self.source.run(feed, source_stop.clone()));
         let mut deadline = None;
@@ -169,10 +196,13 @@ impl Camera {
                 news = intake.recv() => Event::News(news),
                 done = worker.work.done() => Event::Done(done),
                 done = worker.disk.job.done() => Event::Disk(done),
+                prepared = worker.preparation.job.done() => Event::Prepared(prepared),
                 delivery = worker.link.status.recv() => Event::Status(delivery),
                 delivery = worker.link.counts.recv() => Event::Counts(delivery),
                 delivery = worker.link.failure.recv() => Event::Failure(delivery),
                 delivery = worker.link.nodes.recv() => Event::Node(delivery),
+                delivery = worker.link.commands.recv() => Event::Command(delivery),
+                sent = worker.answers.job.done() => Event::Answered(sent),
                 _ = worker.link.state.changed() => Event::Woken,
                 () = sleep_until(worker.started + wake.unwrap_or_default()), if wake.is_some() => Event::Woken,
                 () = stop.cancelled(), if deadline.is_none() => {

@@ -104,6 +104,11 @@ impl Pace {
 }
 
 impl Pace {
+    /// Pictures come at another interval.
+    pub fn set_interval(&mut self, interval: Duration, keep: usize) {
+        self.prune_pause = retention::pause(interval, keep);
+    }
+
     /// A frame has ended, so its picture is no longer protected.
     pub fn frame_ended(&mut self) {
         self.prune_is_due = true;

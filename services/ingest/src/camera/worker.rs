@@ -1,33 +1,41 @@
 //! [`Worker`]: a running device, between two things that happen to it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::anyhow;
 use iot_chassis::Check;
-use iot_mqtt::PublishError;
+use iot_mqtt::{Confirmation, PublishError};
 use people_counter_events::{Delivery, DeviceState};
 use tokio::time::timeout;
 
 use super::board::Board;
+use super::commands::Answers;
 use super::disk::{self, Disk};
 use super::frame::Frame;
 use super::link::{Call, Link, Turn};
+use super::prepare::Preparation;
 use super::work::{Done, Pace, Work};
 use super::{GOODBYE, Surroundings};
 use crate::config;
 use crate::ledger::{Boot, Confirmed, Instant, Ledger, Loss, Newest, Nodes, Outcome};
 use crate::metrics::DeviceMetrics;
-use crate::source::News;
+use crate::picture::Refusal;
+use crate::prepare::Prepared;
+use crate::source::{News, Tempo};
 
 /// What can happen to a running camera.
 pub enum Event {
     News(News),
     Done(Done),
     Disk(disk::Done),
+    Prepared(Result<Prepared, Refusal>),
     Status(Option<iot_mqtt::Delivery>),
     Counts(Option<iot_mqtt::Delivery>),
     Failure(Option<iot_mqtt::Delivery>),
     Node(Option<iot_mqtt::Delivery>),
+    Command(Option<iot_mqtt::Delivery>),
+    Answered(Result<Confirmation, PublishError>),
     /// Time has come to look around.
     Woken,
 }
@@ -47,6 +55,14 @@ pub struct Worker {
     pub started: tokio::time::Instant,
     pub ledger: Ledger<Frame>,
     pub disk: Disk,
+    pub preparation: Preparation,
+    pub answers: Answers,
+    /// Time between two pictures, as configured or as commanded since.
+    pub interval: Duration,
+    pub tempo: Tempo,
+    pub spool_limits: config::Spool,
+    /// What all topics start with.
+    pub root: String,
     pub pace: Pace,
     pub config: config::Camera,
     pub call: Call,
@@ -76,10 +92,12 @@ impl Worker {
         }
         let node_online = self.nodes.any_online(now);
         self.ledger.set_node_online(node_online);
+        self.start_preparation(now);
         self.ledger.bound(now);
         self.start_work(now)?;
         self.settle();
         self.start_disk(now);
+        self.start_answer();
         Ok(())
     }
 
@@ -128,35 +146,29 @@ impl Worker {
         self.follow(now);
         let closed = || anyhow!("the connection to the broker ended for good");
         match event {
-            Event::News(news) => self.captured(now, news),
+            Event::News(news) => self.captured(news),
             Event::Done(done) => self.finished(now, done),
             Event::Disk(done) => self.disk_done(now, done),
+            Event::Prepared(result) => self.prepared(now, result),
             Event::Status(delivery) => self.heard_status(now, delivery.ok_or_else(closed)?),
             Event::Counts(delivery) => self.heard_counts(now, delivery.ok_or_else(closed)?),
             Event::Failure(delivery) => self.heard_failure(now, delivery.ok_or_else(closed)?),
             Event::Node(delivery) => self.heard_node(now, delivery.ok_or_else(closed)?),
+            Event::Command(delivery) => self.heard_command(delivery.ok_or_else(closed)?),
+            Event::Answered(result) => self.answered(result),
             Event::Woken => {}
         }
         Ok(())
     }
 
-    fn captured(&mut self, now: Instant, news: News) {
+    fn captured(&mut self, news: News) {
         self.metrics.captured(news.pictures.len() as u64 + news.overrun);
         for (refusal, pictures) in news.refused {
             self.metrics.refused(refusal.code(), pictures);
             self.count_dropped(refusal.code(), pictures);
         }
-        if news.overrun > 0 {
-            match self.config.delivery {
-                Delivery::Latest => self.metrics.settled("superseded", news.overrun),
-                Delivery::Every => self.dropped("overrun", news.overrun),
-            }
-        }
-        for picture in news.pictures {
-            let frame = Frame::new(picture);
-            let bytes = frame.bytes();
-            self.ledger.capture(now, frame, bytes);
-        }
+        self.overrun(news.overrun);
+        self.take_pictures(news.pictures);
         if self.problems.source != news.problem {
             let device = &self.config.device;
             match &news.problem {
@@ -167,12 +179,24 @@ impl Worker {
         }
     }
 
+    /// Pictures gave way to newer ones before they became frames.
+    pub(super) fn overrun(&mut self, pictures: u64) {
+        match self.config.delivery {
+            _ if pictures == 0 => {}
+            Delivery::Latest => self.metrics.settled("superseded", pictures),
+            Delivery::Every => self.dropped("overrun", pictures),
+        }
+    }
+
     /// Counts the frames that have ended.
     fn settle(&mut self) {
         let settled: Vec<_> = self.ledger.take_settled().collect();
         for settled in settled {
             self.pace.frame_ended();
             self.forget_saved(&settled.frame);
+            if let Some(gate) = &mut self.preparation.gate {
+                gate.ended(settled.number, settled.outcome == Outcome::Analysed);
+            }
             match settled.outcome {
                 Outcome::Analysed => self.metrics.settled("analysed", 1),
                 Outcome::Failed(_) => self.metrics.settled("failed", 1),
@@ -191,7 +215,8 @@ impl Worker {
 
     /// Whether a stop has nothing to wait for.
     pub fn is_drained(&self) -> bool {
-        self.ledger.is_drained() && self.disk.is_tidy()
+        let answered = self.answers.is_idle() || !self.link.is_ready();
+        self.preparation.is_idle() && self.ledger.is_drained() && self.disk.is_tidy() && answered
     }
 
     pub(super) fn dropped(&mut self, reason: &'static str, frames: u64) {
@@ -207,6 +232,10 @@ impl Worker {
     pub async fn leave(mut self) {
         self.ledger.stop();
         self.settle();
+        let unprepared = self.preparation.len();
+        if unprepared > 0 {
+            self.dropped(Loss::Stopped.code(), unprepared);
+        }
         let depth = self.ledger.depth() as u64;
         self.board.change(|status| status.spool_depth = depth);
         let client = self.link.client.clone();

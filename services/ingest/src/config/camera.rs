@@ -34,9 +34,96 @@ pub struct Camera {
     /// Most announcements without a result.
     #[serde(default = "default_window")]
     pub window: usize,
+    /// What is changed in its pictures before they leave this machine.
+    #[serde(default)]
+    pub picture: Preparation,
+    /// Holds back pictures that show nothing new; absent: all are sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gate: Option<Gate>,
+    /// Takes commands; they are answered with a refusal otherwise.
+    #[serde(default)]
+    pub commands: bool,
     /// Who it is to the broker, where that differs from `[mqtt]`.
     #[serde(default)]
     pub mqtt: DeviceMqtt,
+}
+
+/// What is changed in pictures before they leave this machine. A picture that nothing here asks to be changed
+/// passes untouched.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Preparation {
+    /// The part that is kept: `[x, y, width, height]` as fractions of the upright picture.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub crop: Option<[f64; 4]>,
+    /// Polygons that are painted over: corners `[x, y]` as fractions of the upright picture before it is cropped.
+    pub mask: Vec<Vec<[f64; 2]>>,
+    /// Largest width in pixels; wider pictures are scaled down.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub width: Option<u32>,
+    /// Largest height in pixels; higher pictures are scaled down.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub height: Option<u32>,
+    /// Largest file in bytes; larger pictures are compressed more, and scaled down if that is not enough.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
+}
+
+/// When a picture shows nothing new.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Gate {
+    /// By how many of 255 levels the mean brightness of any of the picture's 64 x 48 fields must differ from the
+    /// last picture sent.
+    pub threshold: u8,
+    /// Longest time without a picture sent.
+    #[serde(with = "humantime_serde")]
+    pub silence: Duration,
+}
+
+impl Default for Gate {
+    fn default() -> Self {
+        Self { threshold: 8, silence: Duration::from_secs(60) }
+    }
+}
+
+/// Whether a camera can take pictures at this interval.
+///
+/// # Errors
+/// One sentence.
+pub(crate) fn check_interval(interval: Duration) -> anyhow::Result<()> {
+    let bounds = Duration::from_millis(10)..=Duration::from_secs(86_400);
+    ensure!(bounds.contains(&interval), "interval must be between 10ms and 1day");
+    Ok(())
+}
+
+impl Preparation {
+    fn check(&self) -> anyhow::Result<()> {
+        let is_fraction = |value: &f64| (0.0..=1.0).contains(value);
+        if let Some(crop @ [x, y, width, height]) = self.crop {
+            let inside = crop.iter().all(is_fraction) && x + width <= 1.0 + 1e-9 && y + height <= 1.0 + 1e-9;
+            ensure!(
+                inside && width > 0.0 && height > 0.0,
+                "crop must be [x, y, width, height] as fractions within the picture"
+            );
+        }
+        ensure!(self.mask.len() <= 100, "mask must have at most 100 polygons");
+        for polygon in &self.mask {
+            ensure!((3..=100).contains(&polygon.len()), "a polygon of mask must have 3 to 100 corners");
+            ensure!(
+                polygon.iter().flatten().all(is_fraction),
+                "the corners of mask must be [x, y] as fractions from 0 to 1"
+            );
+        }
+        for (name, size) in [("width", self.width), ("height", self.height)] {
+            ensure!(
+                size.is_none_or(|size| (16..=65_535).contains(&size)),
+                "{name} must be between 16 and 65535"
+            );
+        }
+        ensure!(self.bytes.is_none_or(|bytes| bytes >= 1024), "bytes must be at least 1024");
+        Ok(())
+    }
 }
 
 /// Who a device is to the broker; what is absent is taken from `[mqtt]`.
@@ -94,15 +181,22 @@ impl Camera {
             labels: BTreeMap::new(),
             keep: default_keep(),
             window: default_window(),
+            picture: Preparation::default(),
+            gate: None,
+            commands: false,
             mqtt: DeviceMqtt::default(),
         }
     }
 
     pub(super) fn check(&self, mqtt: &iot_mqtt::Config) -> anyhow::Result<()> {
-        let bounds = Duration::from_millis(10)..=Duration::from_secs(86_400);
-        ensure!(bounds.contains(&self.interval), "interval must be between 10ms and 1day");
+        check_interval(self.interval)?;
         ensure!((1..=100_000).contains(&self.keep), "keep must be between 1 and 100000");
         ensure!((1..=1_000).contains(&self.window), "window must be between 1 and 1000");
+        self.picture.check().context("picture")?;
+        if let Some(gate) = self.gate {
+            ensure!(gate.threshold >= 1, "gate: threshold must be between 1 and 255");
+            ensure!(gate.silence >= self.interval, "gate: silence must be at least the interval");
+        }
         // readers would refuse a status that the contract does not allow
         self.status().check()?;
         self.mqtt(mqtt).validate()?;

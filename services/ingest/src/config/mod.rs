@@ -13,7 +13,8 @@ use iot_chassis::Log;
 use people_counter_events::Topics;
 use serde::{Deserialize, Serialize};
 
-pub use camera::{Camera, DeviceMqtt};
+pub(crate) use camera::check_interval;
+pub use camera::{Camera, DeviceMqtt, Gate, Preparation};
 pub use source::{Folder, Source, Video, parse_source};
 
 /// Everything `people-counter-ingest` can be told. Every key but the cameras and the bucket has a default.

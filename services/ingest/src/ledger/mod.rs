@@ -268,6 +268,11 @@ impl<F: Kept> Ledger<F> {
         self.book.count(&UNSETTLED)
     }
 
+    /// Changes the rule of the same name.
+    pub fn set_drain_pause(&mut self, pause: Duration) {
+        self.rules.drain_pause = pause;
+    }
+
     /// Nothing new is begun that a stop would only interrupt: `latest` uploads no more, `every` goes on. What
     /// is not on disk is written there.
     pub fn wind_up(&mut self) {

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use people_counter_events::Delivery;
 use tokio::sync::Notify;
 
+use super::Tempo;
 use crate::picture::{Picture, Refusal};
 
 /// Pictures that wait for the camera to fetch them (`every`); it does so at once unless the machine is stuck.
@@ -47,6 +48,7 @@ impl Shared {
 pub struct Feed {
     shared: Arc<Shared>,
     capacity: usize,
+    tempo: Tempo,
 }
 
 /// The camera's end.
@@ -62,10 +64,20 @@ pub fn feed(delivery: Delivery) -> (Feed, Intake) {
         Delivery::Latest => 1,
         Delivery::Every => MAX_WAITING,
     };
-    (Feed { shared: shared.clone(), capacity }, Intake { shared })
+    (Feed { shared: shared.clone(), capacity, tempo: Tempo::default() }, Intake { shared })
 }
 
 impl Feed {
+    /// The same with another tempo to follow.
+    pub fn with_tempo(self, tempo: Tempo) -> Self {
+        Self { tempo, ..self }
+    }
+
+    /// How fast the camera wants pictures.
+    pub fn tempo(&self) -> &Tempo {
+        &self.tempo
+    }
+
     /// Hands over a picture; never waits.
     pub fn picture(&self, picture: Picture) {
         self.tell(|news| {

@@ -9,7 +9,6 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
 use tokio::task::spawn_blocking;
-use tokio::time::{MissedTickBehavior, interval};
 
 use super::{Feed, Manner};
 use crate::config;
@@ -47,8 +46,7 @@ impl Folder {
 
     pub(super) async fn run(self, feed: &Feed) {
         let mut cursor = self.cursor;
-        let mut ticks = interval(self.interval);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut ticks = feed.tempo().ticks(self.interval);
         loop {
             ticks.tick().await;
             let reading = spawn_blocking(move || {

@@ -3,6 +3,7 @@
 
 mod feed;
 mod folder;
+mod tempo;
 mod video;
 
 use std::time::Duration;
@@ -13,6 +14,7 @@ use crate::config::Limits;
 
 pub use feed::{Feed, News, feed};
 use folder::Folder;
+pub use tempo::Tempo;
 use video::Video;
 
 /// How a source shall take pictures.

@@ -3,11 +3,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod commands;
 mod configuration;
 mod delivery;
 mod identity;
 mod node;
 mod outages;
+mod prepare;
 mod retention;
 mod sources;
 mod spool;

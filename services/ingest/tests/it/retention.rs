@@ -78,3 +78,31 @@ async fn what_is_unsettled_and_what_is_current_stays() {
     only_these_stay(&world, &names(&[&frames[2], &frames[19]], false)).await;
     ingest.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_current_results_picture_stays_while_the_broker_is_away() {
+    let mut world = World::start().await;
+    let mut node = Node::online(&world).await;
+    let ingest = start(&world, 1, 1, 4).await;
+    let current = node.next().await;
+    node.preview(&current).await;
+    node.answer(&current).await;
+    crate::world::eventually("it is settled", || ingest.settled("analysed") == 1).await;
+    ingest.stop().await;
+
+    world.broker.stop().await;
+    let ingest = start(&world, 10, 1, 4).await;
+    let uploaded = || ingest.metric("ingest_uploaded_total", "") == 10;
+    crate::world::eventually("newer pictures are in the store", uploaded).await;
+    // nobody can tell yet whose result is the current one
+    let kept = names(&[&current], true);
+    let all = world.object_names().await;
+    assert!(kept.iter().all(|name| all.contains(name)), "{all:?}");
+    world.broker.restart().await.unwrap();
+    // now it can, but the broker has forgotten: nothing is current, and nothing is unsettled in the end
+    let busy = Node::online(&world).await.at_work();
+    crate::world::eventually("all are settled", || ingest.settled("analysed") == 10).await;
+    let newest = busy.seen().into_iter().max_by_key(FrameStored::order).unwrap();
+    only_these_stay(&world, &names(&[&newest], false)).await;
+    ingest.stop().await;
+}
