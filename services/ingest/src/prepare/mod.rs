@@ -24,7 +24,7 @@ const QUALITIES: [u8; 4] = [85, 75, 65, 55];
 
 /// By how much a picture shrinks when no quality is low enough, and how often.
 const SHRINK: f64 = 0.75;
-const MAX_SHRINKS: usize = 8;
+const MAX_SHRINKS: usize = 12;
 
 /// What is done to each picture of a camera.
 #[derive(Debug, Clone)]

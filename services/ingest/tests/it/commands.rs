@@ -70,6 +70,8 @@ async fn a_picture_is_taken_on_demand() {
     let world = World::start().await;
     let node = Node::online(&world).await.at_work();
     let ingest = slow(&world, true).await;
+    // a newer one would supersede it
+    eventually("and sent", || ingest.settled("analysed") == 1).await;
     let mut operator = Operator::new(&world).await;
     for taken in 2..=4 {
         let reply = operator.ask(r#"{"command":"capture-now"}"#).await;
@@ -91,10 +93,12 @@ async fn a_still_scene_is_sent_on_demand() {
         camera.commands = true;
     }))
     .await;
+    eventually("the first picture is sent", || ingest.settled("analysed") == 1).await;
     eventually("the scene is still", || ingest.settled("unchanged") > 3).await;
     let mut operator = Operator::new(&world).await;
     assert!(operator.ask(r#"{"command":"capture-now"}"#).await.ok);
-    eventually("another one is sent", || node.seen().len() == 2).await;
+    eventually("another one is sent", || ingest.settled("analysed") == 2).await;
+    assert_eq!(node.orders().len(), 2);
     ingest.stop().await;
 }
 
