@@ -47,7 +47,7 @@ impl Run {
             "ingest.toml",
             format!(
                 "{common}[http]\nlisten = \"127.0.0.1:{port}\"\n[results]\npatience = \"2s\"\n[[cameras]]\n\
-                 device = \"cam-1\"\ninterval = \"20ms\"\ndelivery = \"every\"\n\
+                 device = \"cam-1\"\ninterval = \"40ms\"\ndelivery = \"every\"\n\
                  source = {{ kind = \"folder\", path = \"{}\", loop = false }}\n",
                 pictures.display()
             ),
