@@ -25,12 +25,17 @@ impl DeviceID {
     }
 }
 
+/// Whether `text` is 1 to 64 of `A-Z a-z 0-9 _ -`.
+pub(crate) fn is_id(text: &str) -> bool {
+    let safe = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+    (1..=DeviceID::MAX_LENGTH).contains(&text.len()) && text.bytes().all(safe)
+}
+
 impl TryFrom<String> for DeviceID {
     type Error = DeviceIDError;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        let safe = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
-        if (1..=Self::MAX_LENGTH).contains(&text.len()) && text.bytes().all(safe) {
+        if is_id(&text) {
             Ok(Self(text))
         } else {
             // a hostile id is not carried into logs at full length

@@ -8,6 +8,7 @@
 //!   about the device its topic names. Nothing that passes needs to be checked again.
 #![deny(missing_docs)]
 
+mod alert;
 mod command;
 mod counted;
 mod decode;
@@ -20,6 +21,7 @@ mod service;
 mod status;
 mod topics;
 
+pub use alert::{Alert, AlertState, AlertType, Severity};
 pub use command::{Command, CommandName, CommandReply};
 pub use counted::{
     AnalysisMetadata, BoundingBox, Model, PeopleCounted, Person, Picture, ResultType, Results,

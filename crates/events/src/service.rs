@@ -40,7 +40,7 @@ pub struct ServiceStatus {
     /// Always `"service"`.
     #[serde(rename = "type")]
     pub kind: ServiceType,
-    /// `inference` or `engage`.
+    /// `inference`, `engage` or `push`.
     pub service: String,
     /// Name of this instance, unique among the service's.
     pub instance: String,

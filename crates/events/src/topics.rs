@@ -2,7 +2,7 @@
 
 use iot_topic::{PatternError, Topic};
 
-use crate::{AnalysisFailed, Command, DeviceStatus, FrameStored, PeopleCounted, ServiceStatus};
+use crate::{Alert, AnalysisFailed, Command, DeviceStatus, FrameStored, PeopleCounted, ServiceStatus};
 
 /// The topics below one root.
 #[derive(Debug, Clone)]
@@ -17,6 +17,8 @@ pub struct Topics {
     pub failure: Topic<AnalysisFailed>,
     /// `devices/{device}/commands`
     pub commands: Topic<Command>,
+    /// `alerts/{rule}/{target}`
+    pub alerts: Topic<Alert>,
     /// `nodes/{service}/{instance}/status`
     pub nodes: Topic<ServiceStatus>,
     /// `nodes/{service}/{instance}/sync`: an instance's own marker, by which it knows that the messages
@@ -39,6 +41,7 @@ impl Topics {
             counts: Topic::new(&format!("{root}/devices/{{device}}/counts"))?,
             failure: Topic::new(&format!("{root}/devices/{{device}}/failure"))?,
             commands: Topic::new(&format!("{root}/devices/{{device}}/commands"))?,
+            alerts: Topic::new(&format!("{root}/alerts/{{rule}}/{{target}}"))?,
             nodes: Topic::new(&format!("{root}/nodes/{{service}}/{{instance}}/status"))?,
             sync: Topic::new(&format!("{root}/nodes/{{service}}/{{instance}}/sync"))?,
         })

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use people_counter_events::{
-    AnalysisFailed, Command, CommandReply, DeviceStatus, FrameStored, Message, PeopleCounted, ServiceStatus,
+    Alert, AnalysisFailed, Command, CommandReply, DeviceStatus, FrameStored, Message, PeopleCounted,
+    ServiceStatus,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -33,6 +34,7 @@ fn every_message_is_pinned() {
     check::<AnalysisFailed>("analysis_failed");
     check::<DeviceStatus>("device_status");
     check::<ServiceStatus>("service_status");
+    check::<Alert>("alert");
     check::<Command>("command");
     check::<CommandReply>("command_reply");
 }
@@ -48,6 +50,7 @@ fn every_golden_file_is_checked() {
     assert_eq!(
         names,
         [
+            "alert.json",
             "analysis_failed.json",
             "command.json",
             "command_reply.json",

@@ -67,6 +67,28 @@ fn results_with_fields_that_make_no_sense_are_rejected() {
 }
 
 #[test]
+fn alerts_with_fields_that_make_no_sense_are_rejected() {
+    let good: Value = serde_json::from_str(include_str!("../golden/alert.json")).unwrap();
+    let topic = "people-counter/v1/alerts/crowded/cam-1";
+    assert!(decode(&topics().alerts, topic, good.to_string().as_bytes()).is_ok());
+    for (field, value, code) in [
+        ("rule", json!("a/b"), "invalid"),
+        ("target", json!("<b>"), "invalid"),
+        ("message", json!("line\nbreak"), "invalid"),
+        ("sinceTimestamp", json!(-1), "invalid"),
+        ("state", json!("cleared"), "json"),
+        ("severity", json!("dreadful"), "json"),
+        ("value", json!(-1), "json"),
+        ("eventID", json!("x"), "json"),
+    ] {
+        let mut bad = good.clone();
+        bad[field] = value;
+        let rejected = decode(&topics().alerts, topic, bad.to_string().as_bytes()).unwrap_err();
+        assert_eq!(rejected.code(), code, "{field}: {rejected}");
+    }
+}
+
+#[test]
 fn size_and_topic_are_checked_first() {
     let huge = vec![b' '; MAX_MESSAGE_BYTES + 1];
     assert!(matches!(decode(&topics().frames, FRAMES, &huge), Err(Rejected::TooLarge(_))));
