@@ -9,6 +9,8 @@ use iot_chassis::Log;
 use people_counter_events::Topics;
 use serde::{Deserialize, Serialize};
 
+use crate::push;
+
 /// Settings of the service.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
@@ -27,6 +29,8 @@ pub struct Config {
     pub live: Live,
     /// What is kept, and how much of it.
     pub limits: Limits,
+    /// Alerts, and whom to tell.
+    pub push: push::Config,
     /// The log.
     pub log: Log,
 }
@@ -106,6 +110,7 @@ impl Default for Config {
             http: Http::default(),
             live: Live::default(),
             limits: Limits::default(),
+            push: push::Config::default(),
             log: Log::default(),
         }
     }
@@ -185,7 +190,8 @@ impl Config {
         }
         self.http.check()?;
         self.live.check()?;
-        self.limits.check()
+        self.limits.check()?;
+        self.push.check()
     }
 }
 
@@ -270,6 +276,8 @@ mod tests {
             (refused(|c| c.limits.history = 100_000), "history"),
             (refused(|c| c.limits.picture_pixels = 0), "picture_pixels"),
             (refused(|c| c.limits.scalers = 0), "scalers"),
+            (refused(|c| c.push.max_alerts = 0), "max_alerts"),
+            (refused(|c| c.push.rules = Some("nowhere.toml".into())), "nowhere.toml"),
         ] {
             assert!(message.contains(key), "{message}");
         }
@@ -293,8 +301,8 @@ mod tests {
         let sample: Config = toml::from_str(text).unwrap();
         sample.check().unwrap();
         let values = |config: &Config| {
-            let Config { http, live, limits, .. } = config;
-            serde_json::to_value((http, live, limits)).unwrap()
+            let Config { http, live, limits, push, .. } = config;
+            serde_json::to_value((http, live, limits, push)).unwrap()
         };
         assert_eq!(
             values(&sample),

@@ -12,6 +12,7 @@ mod http;
 mod live;
 mod metrics;
 mod pictures;
+mod push;
 pub mod state;
 
 use std::net::{SocketAddr, TcpListener};
@@ -29,6 +30,7 @@ use feed::Feed;
 use http::{App, Server};
 use metrics::Metrics;
 use pictures::Pictures;
+use push::Push;
 use state::State;
 
 pub use board::Watch;
@@ -42,6 +44,7 @@ pub struct Service {
     listener: TcpListener,
     app: App,
     broker: Broker,
+    push: Option<Push>,
 }
 
 impl Service {
@@ -88,6 +91,7 @@ impl iot_chassis::Service for Service {
                 devices: config.limits.devices,
                 tombstones: config.limits.tombstones,
                 history: config.limits.history,
+                alerts: config.push.max_alerts,
                 bucket: store.bucket().to_owned(),
                 scopes: Vec::new(),
             },
@@ -102,6 +106,7 @@ impl iot_chassis::Service for Service {
         });
         let feed = Feed::new(Arc::clone(&board), config.live.clone(), metrics.clone());
         let check = telemetry.health.check("broker");
+        let push = Push::new(&config, &node, &board, mqtt_metrics.clone(), telemetry)?;
         let broker = Broker::new(&config, node, Arc::clone(&board), metrics.clone(), mqtt_metrics, check)?;
         let app = App {
             board: Arc::clone(&board),
@@ -113,11 +118,19 @@ impl iot_chassis::Service for Service {
             settings: config.http,
             stop: Stop::new(),
         };
-        Ok(Self { address, board, listener, app, broker })
+        Ok(Self { address, board, listener, app, broker, push })
+    }
+
+    fn subcommands() -> Vec<clap::Command> {
+        vec![push::command()]
+    }
+
+    fn subcommand(_name: &str, arguments: &clap::ArgMatches) -> anyhow::Result<()> {
+        push::subcommand(Self::ENV, arguments)
     }
 
     async fn run(self, stop: Stop) -> anyhow::Result<()> {
-        let Self { address, board, listener, mut app, broker } = self;
+        let Self { address, board, listener, mut app, broker, push } = self;
         let mut tasks = Tasks::new(&stop);
         let told = tasks.stop();
         app.stop = told.clone();
@@ -127,6 +140,9 @@ impl iot_chassis::Service for Service {
         tasks.spawn("clock", until(told.clone(), async move { board.keep_time().await }));
         tasks.spawn("feed", until(told.clone(), async move { feed.run().await }));
         tasks.spawn("broker", broker.run(told.clone()));
+        if let Some(push) = push {
+            tasks.spawn("push", push.run(told.clone()));
+        }
         tasks.spawn("web server", server.run(told));
         tasks.join().await
     }

@@ -24,6 +24,8 @@ pub enum Kind {
     Failure,
     /// A node's status.
     Node,
+    /// An alert.
+    Alert,
 }
 
 /// How a viewer's session ended.

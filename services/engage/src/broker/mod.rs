@@ -1,6 +1,6 @@
 //! [`Broker`]: what the broker sends goes into the state.
 
-mod presence;
+pub(crate) mod presence;
 mod rejects;
 mod sync;
 
@@ -31,6 +31,7 @@ struct Inboxes {
     counts: Inbox,
     failure: Inbox,
     nodes: Inbox,
+    alerts: Inbox,
     sync: Inbox,
 }
 
@@ -62,7 +63,7 @@ impl Broker {
         check: Check,
     ) -> anyhow::Result<Self> {
         let topics = Topics::new(&config.root).context("root")?;
-        let presence = Presence::new(&topics, &node)?;
+        let presence = Presence::new(&topics, "engage", &node)?;
         let sync_topic = topics.sync.name(&["engage", &node]).context("node")?;
         let mut options = Options::new(config.mqtt.clone(), &node).context("[mqtt]")?;
         options.presence(presence.clone());
@@ -72,6 +73,7 @@ impl Broker {
             counts: options.subscribe(topics.counts.filter()),
             failure: options.subscribe(topics.failure.filter()),
             nodes: options.subscribe(topics.nodes.filter()),
+            alerts: options.subscribe(topics.alerts.filter()),
             sync: options.subscribe(&sync_topic),
         };
         Ok(Self { topics, node, sync_topic, presence, options, inboxes, board, metrics, check })
@@ -140,6 +142,7 @@ impl Reader {
                 delivery = inboxes.counts.recv() => (Some(Kind::Counts), delivery),
                 delivery = inboxes.failure.recv() => (Some(Kind::Failure), delivery),
                 delivery = inboxes.nodes.recv() => (Some(Kind::Node), delivery),
+                delivery = inboxes.alerts.recv() => (Some(Kind::Alert), delivery),
                 delivery = inboxes.sync.recv() => (None, delivery),
                 _ = state.changed() => continue,
                 () = until(due) => continue,
@@ -227,6 +230,7 @@ impl Reader {
         let (name, payload) = (delivery.topic(), &delivery.payload()[..]);
         let result = match kind {
             Kind::Node => return self.node_status(delivery, now),
+            Kind::Alert => self.alert(name, payload),
             _ if payload.is_empty() => self.clear(kind, name, now),
             Kind::Status => decode(&topics.status, name, payload)
                 .map(|message| board.update(|state| state.status(message, receipt))),
@@ -238,12 +242,11 @@ impl Reader {
         match result {
             Ok(Outcome::Refused) => {
                 self.metrics.message(kind, Outcome::Refused);
-                self.rejects.note(
-                    kind,
-                    "limit",
-                    delivery.topic(),
-                    "there are as many devices as limits.devices allows",
-                );
+                let why = match kind {
+                    Kind::Alert => "there are as many alerts as push.max_alerts allows",
+                    _ => "there are as many devices as limits.devices allows",
+                };
+                self.rejects.note(kind, "limit", delivery.topic(), why);
             }
             Ok(outcome) => self.metrics.message(kind, outcome),
             Err(why) => self.rejects.rejected(kind, delivery.topic(), &why),
@@ -255,11 +258,25 @@ impl Reader {
         let (params, what) = match kind {
             Kind::Status => (self.topics.status.parse(name), Cleared::Status),
             Kind::Counts => (self.topics.counts.parse(name), Cleared::Result),
-            Kind::Failure | Kind::Node => (self.topics.failure.parse(name), Cleared::Failure),
+            Kind::Failure | Kind::Node | Kind::Alert => (self.topics.failure.parse(name), Cleared::Failure),
         };
         let id = params.and_then(|params| params.first()?.parse::<DeviceID>().ok());
         let id = id.ok_or_else(|| Rejected::Topic(name.chars().take(100).collect()))?;
         Ok(self.board.update(|state| state.cleared(&id, what, now)))
+    }
+
+    fn alert(&self, name: &str, payload: &[u8]) -> Result<Outcome, Rejected> {
+        let other = || Rejected::Topic(name.chars().take(100).collect());
+        let params = self.topics.alerts.parse(name).ok_or_else(other)?;
+        let &[rule, target] = params.as_slice() else { return Err(other()) };
+        if payload.is_empty() {
+            return Ok(self.board.update(|state| state.alert_cleared(rule, target)));
+        }
+        let alert = decode(&self.topics.alerts, name, payload)?;
+        if (alert.rule.as_str(), alert.target.as_str()) != (rule, target) {
+            return Err(other());
+        }
+        Ok(self.board.update(|state| state.alert(alert)))
     }
 
     fn node_status(&mut self, delivery: &Delivery, now: f64) {

@@ -1,4 +1,4 @@
-//! [`Presence`]: this node's own status among the nodes of the system.
+//! [`Presence`]: what this node says of itself among the nodes of the system.
 
 use std::time::Duration;
 
@@ -20,18 +20,18 @@ const WILL_DELAY: Duration = Duration::from_secs(5);
 
 /// What this node says of itself.
 #[derive(Debug, Clone)]
-pub(super) struct Presence {
+pub(crate) struct Presence {
     topic: String,
     online: Bytes,
     offline: Bytes,
 }
 
 impl Presence {
-    pub(super) fn new(topics: &Topics, node: &str) -> anyhow::Result<Self> {
+    pub(crate) fn new(topics: &Topics, service: &str, node: &str) -> anyhow::Result<Self> {
         let payload = |state| {
             let status = ServiceStatus {
                 kind: ServiceType::Service,
-                service: "engage".into(),
+                service: service.to_owned(),
                 instance: node.to_owned(),
                 state,
                 version: env!("CARGO_PKG_VERSION").into(),
@@ -46,7 +46,7 @@ impl Presence {
             topics.nodes.encode(&status).map(Bytes::from).context("cannot write the node's status")
         };
         Ok(Self {
-            topic: topics.nodes.name(&["engage", node]).context("node")?,
+            topic: topics.nodes.name(&[service, node]).context("node")?,
             online: payload(ServiceState::Online)?,
             offline: payload(ServiceState::Offline)?,
         })
@@ -57,7 +57,7 @@ impl Presence {
     }
 
     /// Says again and again that the node is there; ends only when dropped.
-    pub(super) async fn refresh(&self, client: &Client) {
+    pub(crate) async fn refresh(&self, client: &Client) {
         loop {
             tokio::time::sleep(REFRESH).await;
             if let Err(error) = client.publish(self.message(&self.online)).await {
@@ -67,7 +67,7 @@ impl Presence {
     }
 
     /// Says that the node goes.
-    pub(super) async fn goodbye(&self, client: &Client, grace: Duration) {
+    pub(crate) async fn goodbye(&self, client: &Client, grace: Duration) {
         if let Err(error) = client.publish(self.message(&self.offline).timeout(grace)).await {
             tracing::debug!("the broker does not take this node's goodbye: {error}");
         }

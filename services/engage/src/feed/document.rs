@@ -1,6 +1,6 @@
 //! [`Document`]: how the state is told, by REST and by the stream.
 
-use people_counter_events::DeviceID;
+use people_counter_events::{Alert, DeviceID};
 use serde::Serialize;
 
 use crate::state::{Device, Summary};
@@ -31,6 +31,9 @@ pub struct Document<'a> {
     /// The devices of a page, in order.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub order: Option<&'a [DeviceID]>,
+    /// All alerts, if they changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alerts: Option<Vec<&'a Alert>>,
     /// The devices that went.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub removed: Option<Vec<&'a DeviceID>>,

@@ -74,6 +74,7 @@ impl Feed {
             summary: changes.summary,
             total,
             order: order.map(|window| &window.ids[..]),
+            alerts: changes.alerts.as_ref().map(|alerts| alerts.iter().map(Arc::as_ref).collect()),
             removed: (!snapshot).then(|| changes.removed.iter().map(Arc::as_ref).collect()),
         };
         self.metrics.messages_made.inc();
@@ -127,6 +128,7 @@ impl Feed {
                 removed,
                 devices: shown.iter().filter(|device| is_news(device)).cloned().collect(),
                 whole: true,
+                alerts: state.alerts_since(interest.scope, known),
             }
         })
     }
@@ -134,6 +136,9 @@ impl Feed {
     /// Whether a viewer that was told everything for `seen` has reason to be told more.
     pub(super) fn has_changed(&self, interest: &Interest, cursor: &Cursor, seen: u64) -> bool {
         let beat = self.beat();
+        if beat.alerts > seen {
+            return true;
+        }
         let (ids, bits) = match (&interest.subscription, &interest.ranking) {
             (Subscription::Page { offset, limit, .. }, Some(ranking)) => {
                 let window = ranking.window(&self.board, *offset, *limit);

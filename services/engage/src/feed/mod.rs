@@ -42,6 +42,8 @@ pub struct Beat {
     pub pulse: Pulse,
     /// The version of the pulse before.
     from: u64,
+    /// The version at which the alerts last changed.
+    alerts: u64,
     touched: Touched,
 }
 
@@ -121,10 +123,11 @@ impl Feed {
             }
             versions.borrow_and_update();
             let link = *links.borrow_and_update();
-            let (version, touched) =
-                self.board.read(|state| (state.version(), Touched::of(state.touched_since(from))));
+            let (version, alerts, touched) = self.board.read(|state| {
+                (state.version(), state.alerts_version(), Touched::of(state.touched_since(from)))
+            });
             let pulse = Pulse { version, link, beat };
-            self.beats.send_replace(Arc::new(Beat { pulse, from, touched }));
+            self.beats.send_replace(Arc::new(Beat { pulse, from, alerts, touched }));
             from = version;
             self.shared.clear();
             tokio::time::sleep(self.settings.interval()).await;

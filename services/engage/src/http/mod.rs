@@ -1,5 +1,6 @@
 //! The web server: page, REST, stream, health and metrics.
 
+mod alerts;
 mod assets;
 mod connection;
 mod devices;

@@ -3,7 +3,7 @@
 use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse, Resource, Route, guard, web};
 
-use super::{Problem, assets, devices, health, history, image, nodes, summary, version};
+use super::{Problem, alerts, assets, devices, health, history, image, nodes, summary, version};
 use crate::live;
 
 /// Something that can be asked for. A `GET` answers `HEAD` too.
@@ -26,6 +26,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
     get("/api/v1/devices/{id}", |route| route.to(devices::one)),
     get("/api/v1/devices/{id}/image", |route| route.to(image::get)),
     get("/api/v1/devices/{id}/history", |route| route.to(history::get)),
+    get("/api/v1/alerts", |route| route.to(alerts::list)),
     get("/api/v1/nodes", |route| route.to(nodes::list)),
     get("/api/v1/version", |route| route.to(version::get)),
     get("/api/v1/stream", |route| route.to(live::open)),

@@ -69,7 +69,8 @@ impl State {
     fn told(&self, scope: ScopeID, since: Option<u64>, devices: Vec<Device>, whole: bool) -> Changes {
         let last = devices.last().map(|device| device.version).filter(|_| !whole);
         let version = last.unwrap_or(self.version());
-        Changes { since, version, summary: self.summary(scope), devices, removed: Vec::new(), whole }
+        let (summary, alerts) = (self.summary(scope), self.alerts_since(scope, since));
+        Changes { since, version, summary, devices, removed: Vec::new(), whole, alerts }
     }
 
     /// `since`, if the journal still knows everything that came after it.

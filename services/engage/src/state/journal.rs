@@ -31,6 +31,12 @@ impl Journal {
         self.version
     }
 
+    /// The next version, for a change that is about no device.
+    pub(super) fn advance(&mut self) -> u64 {
+        self.version += 1;
+        self.version
+    }
+
     /// Gives `id` the next version; `before` is the one it had.
     pub(super) fn touch(&mut self, id: &Id, before: Option<u64>) -> u64 {
         match before {

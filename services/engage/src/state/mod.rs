@@ -4,6 +4,7 @@
 //! device the next version; [`State::changes_since`] tells a viewer what came after the version it knows.
 //! The cost of a message does not depend on the number of devices.
 
+pub(crate) mod alerts;
 mod changes;
 mod entry;
 mod history;
@@ -15,7 +16,7 @@ mod picture;
 mod properties;
 mod query;
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;
 mod scope;
 #[cfg(test)]
 mod tests;
@@ -24,8 +25,9 @@ mod view;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use people_counter_events::{AnalysisFailed, DeviceID, DeviceStatus, FrameID, PeopleCounted};
+use people_counter_events::{Alert, AnalysisFailed, DeviceID, DeviceStatus, FrameID, PeopleCounted};
 
+use alerts::Alerts;
 use entry::{CLOCK_TOLERANCE, Entry};
 use index::Index;
 
@@ -48,6 +50,8 @@ pub struct Options {
     pub tombstones: usize,
     /// How many counts are remembered per device.
     pub history: usize,
+    /// Most alerts.
+    pub alerts: usize,
     /// The only bucket that pictures are read from.
     pub bucket: String,
     /// The scopes that there are beside that of all devices, see [`ScopeID::listed`].
@@ -56,7 +60,14 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { devices: 50_000, tombstones: 10_000, history: 360, bucket: String::new(), scopes: Vec::new() }
+        Self {
+            devices: 50_000,
+            tombstones: 10_000,
+            history: 360,
+            alerts: 10_000,
+            bucket: String::new(),
+            scopes: Vec::new(),
+        }
     }
 }
 
@@ -80,6 +91,7 @@ pub struct State {
     /// Those without a status, which are kept but not shown.
     hidden: BTreeSet<Id>,
     index: Index,
+    alerts: Alerts,
     /// Number of the current resynchronisation with the broker.
     sync: u64,
     clock: f64,
@@ -89,7 +101,9 @@ impl State {
     /// No devices. `epoch` names this state: versions of another one mean nothing here.
     pub fn new(epoch: String, options: Options) -> Self {
         let index = Index::new(options.tombstones, options.scopes.len());
-        Self { options, epoch, devices: HashMap::new(), hidden: BTreeSet::new(), index, sync: 0, clock: 0.0 }
+        let alerts = Alerts::new(options.alerts);
+        let (devices, hidden) = (HashMap::new(), BTreeSet::new());
+        Self { options, epoch, devices, hidden, index, alerts, sync: 0, clock: 0.0 }
     }
 
     /// Takes a device's status.
@@ -122,6 +136,25 @@ impl State {
             Cleared::Failure => entry.failure = None,
         }
         self.put_back(id, entry, true, now)
+    }
+
+    /// Takes an alert.
+    pub fn alert(&mut self, alert: Alert) -> Outcome {
+        let outcome = self.alerts.take(alert, self.sync);
+        self.alerts_changed(outcome)
+    }
+
+    /// Takes it that an alert was cleared.
+    pub fn alert_cleared(&mut self, rule: &str, target: &str) -> Outcome {
+        let outcome = self.alerts.clear(rule, target);
+        self.alerts_changed(outcome)
+    }
+
+    fn alerts_changed(&mut self, outcome: Outcome) -> Outcome {
+        if outcome == Outcome::Changed {
+            self.alerts.version = self.index.journal.advance();
+        }
+        outcome
     }
 
     fn update(
@@ -231,6 +264,8 @@ impl State {
                 self.put_back(id, entry, true, now);
             }
         }
+        let outcome = self.alerts.forget_unheard(sync);
+        self.alerts_changed(outcome);
     }
 
     /// Names this state: versions of another epoch mean nothing here.
@@ -268,6 +303,24 @@ impl State {
     pub fn history(&self, id: &DeviceID, since: f64) -> Option<(Option<f64>, Vec<Point>)> {
         let entry = self.devices.get(id).filter(|entry| entry.shown.is_some())?;
         Some((entry.history.oldest(), entry.history.after(since)))
+    }
+
+    /// All alerts, by rule and target.
+    pub fn alerts(&self) -> Vec<Arc<Alert>> {
+        self.alerts.all()
+    }
+
+    /// The version at which they last changed.
+    pub fn alerts_version(&self) -> u64 {
+        self.alerts.version
+    }
+
+    /// The alerts that somebody with this `scope` may see, if they changed after `since`.
+    pub fn alerts_since(&self, scope: ScopeID, since: Option<u64>) -> Option<Vec<Arc<Alert>>> {
+        let may_see = |alert: &Arc<Alert>| alert.target.parse().is_ok_and(|id| self.holds(scope, &id));
+        since
+            .is_none_or(|since| self.alerts.version > since)
+            .then(|| self.alerts.all().into_iter().filter(may_see).collect())
     }
 
     /// The picture that belongs to the result of `frame`, or to the newest.

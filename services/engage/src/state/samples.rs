@@ -8,10 +8,10 @@ use people_counter_events::{
     Results, StatusType, frame_key,
 };
 
-pub(super) const BUCKET: &str = "frames";
+pub(crate) const BUCKET: &str = "frames";
 
 /// When everything happens unless a test says otherwise.
-pub(super) const NOW: f64 = 1_790_000_000.0;
+pub(crate) const NOW: f64 = 1_790_000_000.0;
 
 fn frame_id(device: &str, boot: u64, sequence: u64) -> FrameID {
     FrameID::new_v5(&FrameID::NAMESPACE_OID, format!("{device} {boot} {sequence}").as_bytes())
@@ -37,7 +37,7 @@ fn frame(device: &str, boot: u64, sequence: u64) -> FrameStored {
     }
 }
 
-pub(super) fn result(device: &str, boot: u64, sequence: u64, count: u32) -> PeopleCounted {
+pub(crate) fn result(device: &str, boot: u64, sequence: u64, count: u32) -> PeopleCounted {
     let frame = frame(device, boot, sequence);
     let person = Person { bounding_box: [0.1, 0.2, 0.3, 0.4], score: 0.9 };
     PeopleCounted {
@@ -63,7 +63,7 @@ pub(super) fn result(device: &str, boot: u64, sequence: u64, count: u32) -> Peop
     }
 }
 
-pub(super) fn failure(device: &str, boot: u64, sequence: u64) -> AnalysisFailed {
+pub(crate) fn failure(device: &str, boot: u64, sequence: u64) -> AnalysisFailed {
     let frame = frame(device, boot, sequence);
     AnalysisFailed {
         kind: FailureType::Failure,
@@ -81,7 +81,7 @@ pub(super) fn failure(device: &str, boot: u64, sequence: u64) -> AnalysisFailed 
     }
 }
 
-pub(super) fn status(device: &str, boot: u64, connection: u64) -> DeviceStatus {
+pub(crate) fn status(device: &str, boot: u64, connection: u64) -> DeviceStatus {
     DeviceStatus {
         kind: StatusType::Status,
         device_id: device.parse().unwrap(),

@@ -6,7 +6,8 @@ use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
 
 use people_counter_events::{
-    AnalysisFailed, DeviceID, DeviceStatus, FailureReason, FrameID, Model, PeopleCounted, Person, Picture,
+    Alert, AnalysisFailed, DeviceID, DeviceStatus, FailureReason, FrameID, Model, PeopleCounted, Person,
+    Picture,
 };
 use serde::{Serialize, Serializer};
 
@@ -236,6 +237,8 @@ pub struct Changes {
     pub removed: Vec<Arc<DeviceID>>,
     /// Whether that is all that changed until now.
     pub whole: bool,
+    /// All alerts by rule and target, if they changed.
+    pub alerts: Option<Vec<Arc<Alert>>>,
 }
 
 #[derive(Serialize)]

@@ -1,0 +1,23 @@
+//! `/api/v1/alerts`.
+
+use std::sync::Arc;
+
+use actix_web::HttpResponse;
+use actix_web::web::Data;
+use people_counter_events::Alert;
+use serde::Serialize;
+
+use super::App;
+use super::devices::json;
+
+#[derive(Serialize)]
+struct Document<'a> {
+    alerts: Vec<&'a Alert>,
+}
+
+/// All alerts, by rule and target.
+pub async fn list(app: Data<App>) -> HttpResponse {
+    let alerts = app.board.read(|state| state.alerts());
+    let document = Document { alerts: alerts.iter().map(Arc::as_ref).collect() };
+    json(serde_json::to_string(&document).expect("an alert has text keys and finite numbers"))
+}
