@@ -273,7 +273,7 @@ mod tests {
             (5, "clear", "[[rule]]\nname = \"a\"\ndevices = \"*\"\nstate = [\"stale\"]\nclear = 1"),
             (5, "sum", "[[rule]]\nname = \"a\"\ndevices = \"*\"\nstate = [\"stale\"]\nsum = \"all\""),
             (5, "{who}", &format!("{good}message = \"{{who}}\"")),
-            (5, "for", &format!("{good}for = \"soon\"")),
+            (5, "duration", &format!("{good}for = \"soon\"")),
             (5, "severity", &format!("{good}severity = \"dreadful\"")),
             (
                 5,
