@@ -12,6 +12,7 @@ mod nodes;
 mod origin;
 mod problem;
 mod query;
+mod reports;
 mod routes;
 mod server;
 mod summary;

@@ -3,7 +3,7 @@
 use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse, Resource, Route, guard, web};
 
-use super::{Problem, alerts, assets, devices, health, history, image, nodes, summary, version};
+use super::{Problem, alerts, assets, devices, health, history, image, nodes, reports, summary, version};
 use crate::live;
 
 /// Something that can be asked for. A `GET` answers `HEAD` too.
@@ -28,6 +28,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
     get("/api/v1/devices/{id}/history", |route| route.to(history::get)),
     get("/api/v1/alerts", |route| route.to(alerts::list)),
     get("/api/v1/nodes", |route| route.to(nodes::list)),
+    get("/api/v1/reports/occupancy", |route| route.to(reports::occupancy)),
     get("/api/v1/version", |route| route.to(version::get)),
     get("/api/v1/stream", |route| route.to(live::open)),
     get("/healthz", |route| route.to(health::healthz)),

@@ -27,6 +27,18 @@ pub(super) enum Attempt {
     Failed,
 }
 
+impl Attempt {
+    const ALL: [Self; 3] = [Self::Delivered, Self::Refused, Self::Failed];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 /// Why a system was never told of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Dropped {
@@ -40,6 +52,20 @@ pub(super) enum Dropped {
     Gone,
     /// The service stopped.
     Stopped,
+}
+
+impl Dropped {
+    const ALL: [Self; 5] = [Self::Full, Self::Attempts, Self::Refused, Self::Gone, Self::Stopped];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Attempts => "attempts",
+            Self::Refused => "refused",
+            Self::Gone => "gone",
+            Self::Stopped => "stopped",
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -75,24 +101,30 @@ pub(super) struct SinkMetrics {
 impl SinkMetrics {
     /// Counts an attempt.
     pub(super) fn attempt(&self, outcome: Attempt) {
-        let outcome = match outcome {
-            Attempt::Delivered => "delivered",
-            Attempt::Refused => "refused",
-            Attempt::Failed => "failed",
-        };
-        self.attempts.get_or_create(&AttemptLabels { sink: self.sink.clone(), outcome }).inc();
+        self.attempts.get_or_create(&self.of_attempt(outcome)).inc();
     }
 
     /// Counts an event that the system was never told of.
     pub(super) fn dropped(&self, reason: Dropped) {
-        let reason = match reason {
-            Dropped::Full => "full",
-            Dropped::Attempts => "attempts",
-            Dropped::Refused => "refused",
-            Dropped::Gone => "gone",
-            Dropped::Stopped => "stopped",
-        };
-        self.dropped.get_or_create(&DroppedLabels { sink: self.sink.clone(), reason }).inc();
+        self.dropped.get_or_create(&self.of_dropped(reason)).inc();
+    }
+
+    /// Counters that are there from the start, so that a rise from none is seen as one.
+    fn begin(&self) {
+        for outcome in Attempt::ALL {
+            drop(self.attempts.get_or_create(&self.of_attempt(outcome)));
+        }
+        for reason in Dropped::ALL {
+            drop(self.dropped.get_or_create(&self.of_dropped(reason)));
+        }
+    }
+
+    fn of_attempt(&self, outcome: Attempt) -> AttemptLabels {
+        AttemptLabels { sink: self.sink.clone(), outcome: outcome.as_str() }
+    }
+
+    fn of_dropped(&self, reason: Dropped) -> DroppedLabels {
+        DroppedLabels { sink: self.sink.clone(), reason: reason.as_str() }
     }
 
     /// Says how many events wait.
@@ -131,14 +163,16 @@ impl Metrics {
     /// What is counted of the sink `name`.
     pub(super) fn of_sink(&self, name: &str) -> SinkMetrics {
         let labels = SinkLabels { sink: name.to_owned() };
-        SinkMetrics {
+        let counted = SinkMetrics {
             sink: name.to_owned(),
             attempts: self.attempts.clone(),
             dropped: self.dropped.clone(),
             queue: self.queues.get_or_create(&labels).clone(),
             open: self.open.get_or_create(&labels).clone(),
             gone: self.gone.get_or_create(&labels).clone(),
-        }
+        };
+        counted.begin();
+        counted
     }
 
     /// Counts what happened to an alert.

@@ -9,6 +9,7 @@ mod election;
 mod event;
 mod gauges;
 mod metrics;
+pub mod report;
 mod rules;
 mod sink;
 mod trial;

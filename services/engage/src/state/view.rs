@@ -173,6 +173,11 @@ impl Facts {
         &self.status.device_id
     }
 
+    /// How long a count stays live without another, seconds.
+    pub fn stale_after_seconds(&self) -> f64 {
+        stale_after(self.status.cadence_seconds)
+    }
+
     /// The newest count, whatever its age; `None` if it was never counted.
     pub fn count(&self) -> Option<u32> {
         self.result.as_ref().map(|result| result.count())

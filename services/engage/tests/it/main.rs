@@ -13,6 +13,7 @@ mod push_vrops;
 mod push_webhook;
 mod queries;
 mod receiver;
+mod reports;
 mod rest;
 mod stage;
 mod start;

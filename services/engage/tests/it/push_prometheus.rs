@@ -132,3 +132,35 @@ async fn prometheus_reads_devices_rules_and_every_query_of_the_dashboard() {
     assert!(rules.iter().all(|rule| rule["health"] == "ok"), "{rules:?}");
     engage.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_metric_that_rules_and_dashboard_name_exists() {
+    let stage = Stage::set().await;
+    let (_folder, mut config) = with_rules(&stage, CROWDED);
+    config.push.gauges.enabled = true;
+    let nobody = "url = \"http://127.0.0.1:9/\"";
+    config.push.webhook.insert("nobody".into(), toml::from_str(nobody).unwrap());
+    let engage = stage.engage_with(config).await;
+    // what is counted by kind is there once there is one of its kind
+    stage.status(&status("cam-1", 1)).await;
+    stage.retain("people-counter/v1/devices/cam-1/counts", "{").await;
+    let metrics = eventually("a rejected message", async || {
+        let metrics = engage.get("/metrics").await.text().await.unwrap();
+        metrics.contains("engage_rejected_total{").then_some(metrics)
+    })
+    .await;
+    let named: String = ["dashboard.json", "alert-rules.yml"]
+        .map(|file| std::fs::read_to_string(grafana(file)).unwrap())
+        .concat();
+    let letter = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let mut names: Vec<&str> =
+        named.split(|c| !letter(c)).filter(|word| word.starts_with("engage_")).collect();
+    names.sort_unstable();
+    names.dedup();
+    assert!(names.len() > 10, "{names:?}");
+    for name in names {
+        let plain = name.strip_suffix("_total").unwrap_or(name);
+        assert!(metrics.contains(&format!("# TYPE {plain} ")), "{name} is no metric");
+    }
+    engage.stop().await;
+}
