@@ -104,6 +104,8 @@ mod tests {
             model: None,
             frames_per_second: None,
             mean_duration_ms: None,
+            duration_ms: None,
+            queue: None,
             failures: None,
         }
     }

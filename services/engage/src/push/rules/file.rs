@@ -274,7 +274,7 @@ mod tests {
             (5, "sum", "[[rule]]\nname = \"a\"\ndevices = \"*\"\nstate = [\"stale\"]\nsum = \"all\""),
             (5, "{who}", &format!("{good}message = \"{{who}}\"")),
             (5, "duration", &format!("{good}for = \"soon\"")),
-            (5, "severity", &format!("{good}severity = \"dreadful\"")),
+            (5, "dreadful", &format!("{good}severity = \"dreadful\"")),
             (
                 5,
                 "zone",
