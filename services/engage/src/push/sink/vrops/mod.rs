@@ -240,7 +240,7 @@ fn stats(device: &Device, now: f64) -> Vec<Value> {
     let people = device.result.as_ref().map(|result| &result.analysis_metadata.results.people);
     let confidence = people
         .filter(|people| live && !people.is_empty())
-        .map(|people| people.iter().map(|person| f64::from(person.score)).sum::<f64>() / people.len() as f64);
+        .map(|people| people.iter().map(|person| person.score).sum::<f64>() / people.len() as f64);
     let values = [
         ("people|count", device.count().filter(|_| live).map(f64::from)),
         ("people|age", device.age_seconds),
