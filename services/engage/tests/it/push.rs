@@ -25,9 +25,12 @@ pub fn with_rules(stage: &Stage, rules: &str) -> (TempDir, Config) {
     (folder, config)
 }
 
-/// Everything that was ever said about alerts, in order; `None` where one was cleared.
+/// What was said about an alert, by rule and target; `None` where it was cleared.
+type Said = (String, Option<Alert>);
+
+/// Everything that was ever said about alerts, in order.
 struct Record {
-    said: Arc<Mutex<Vec<(String, Option<Alert>)>>>,
+    said: Arc<Mutex<Vec<Said>>>,
     _client: Client,
 }
 
@@ -56,12 +59,12 @@ impl Record {
         Self { said, _client: client }
     }
 
-    fn all(&self) -> Vec<(String, Option<Alert>)> {
+    fn all(&self) -> Vec<Said> {
         self.said.lock().unwrap().clone()
     }
 
     /// Waits until so much was said, and gives the last of it.
-    async fn nth(&self, number: usize) -> (String, Option<Alert>) {
+    async fn nth(&self, number: usize) -> Said {
         eventually(&format!("message {number} about an alert"), async || self.all().get(number - 1).cloned())
             .await
     }

@@ -70,7 +70,7 @@ impl HomeAssistant {
     }
 
     async fn cleared(&self, topic: &str) {
-        eventually(&format!("{topic} cleared"), async || (self.last(topic)? == "").then_some(())).await;
+        eventually(&format!("{topic} cleared"), async || self.last(topic)?.is_empty().then_some(())).await;
     }
 }
 

@@ -208,11 +208,12 @@ async fn counts_become_metrics_and_alerts_events() {
     until(&server, "a round", |server| server.stats.first().cloned()).await;
     server.lock().unwrap().stats.clear();
     until(&server, "another round", |server| server.stats.first().cloned()).await;
-    let server = server.lock().unwrap();
-    assert!(server.stats.iter().all(|(_, key, _)| key == "people|age"), "{:?}", server.stats);
-    assert_eq!(server.complaints, [""; 0]);
-    assert_eq!((server.tokens_given, server.resources.len()), (1, 2));
-    drop(server);
+    {
+        let server = server.lock().unwrap();
+        assert!(server.stats.iter().all(|(_, key, _)| key == "people|age"), "{:?}", server.stats);
+        assert_eq!(server.complaints, [""; 0]);
+        assert_eq!((server.tokens_given, server.resources.len()), (1, 2));
+    }
     engage.stop().await;
 }
 
@@ -232,7 +233,7 @@ async fn a_forgotten_token_and_deleted_resources_are_renewed() {
     until(&server, "another token", |server| (server.tokens_given == 2).then_some(())).await;
     {
         let mut server = server.lock().unwrap();
-        assert_eq!(server.resources, [known.clone()], "it was found, not created again");
+        assert_eq!(server.resources, std::slice::from_ref(&known), "it was found, not created again");
         (server.resources, server.stats) = (Vec::new(), Vec::new());
     }
     until(&server, "a metric of a new resource", |server| server.stats.first().cloned()).await;
