@@ -13,7 +13,8 @@ async fn the_last_counts_are_remembered_and_not_more() {
     engage.until("cam-1", "state", "unknown").await;
     let none = engage.json("/api/v1/devices/cam-1/history").await;
     assert_eq!(none, serde_json::json!({"deviceID": "cam-1", "since": null, "points": []}));
-    let start = now() - 100.0;
+    // whole seconds, so that no digit is lost on the way
+    let start = now().floor() - 100.0;
     for n in 1..=8 {
         let mut result = result("cam-1", n, n as u32);
         result.analysed_timestamp = start + n as f64;
