@@ -9,4 +9,5 @@ pub mod rest;
 pub mod servers;
 pub mod stage;
 pub mod system;
+pub mod viewer;
 pub mod wait;

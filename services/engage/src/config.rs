@@ -9,7 +9,7 @@ use iot_chassis::Log;
 use people_counter_events::Topics;
 use serde::{Deserialize, Serialize};
 
-use crate::push;
+use crate::{access, push};
 
 /// Settings of the service.
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -25,6 +25,8 @@ pub struct Config {
     pub store: iot_storage::Config,
     /// The web server.
     pub http: Http,
+    /// Who may see what.
+    pub access: access::Settings,
     /// The stream to viewers.
     pub live: Live,
     /// What is kept, and how much of it.
@@ -41,8 +43,14 @@ pub struct Config {
 pub struct Http {
     /// Where to listen.
     pub listen: SocketAddr,
-    /// Listen on an address that other machines can reach, although there is no access control.
+    /// Listen on an address that other machines can reach even without access control.
     pub allow_unprotected: bool,
+    /// Certificate chain, PEM; read again when it changes.
+    pub cert_file: Option<PathBuf>,
+    /// Key of the certificate, PEM.
+    pub key_file: Option<PathBuf>,
+    /// Where `/healthz`, `/readyz` and `/metrics` are served a second time, without TLS and access control.
+    pub health_listen: Option<SocketAddr>,
     /// Further names by which browsers reach this service, for example those of a reverse proxy.
     pub hosts: Vec<String>,
     /// Serve the page's files from this folder instead of those in the program, to work on them.
@@ -108,6 +116,7 @@ impl Default for Config {
             mqtt: iot_mqtt::Config { receive_maximum: 1024, ..iot_mqtt::Config::default() },
             store: iot_storage::Config::default(),
             http: Http::default(),
+            access: access::Settings::default(),
             live: Live::default(),
             limits: Limits::default(),
             push: push::Config::default(),
@@ -121,6 +130,9 @@ impl Default for Http {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             allow_unprotected: false,
+            cert_file: None,
+            key_file: None,
+            health_listen: None,
             hosts: Vec::new(),
             assets_dir: None,
             max_connections: 25_000,
@@ -176,6 +188,14 @@ impl Default for Limits {
 }
 
 impl Config {
+    /// Whether browsers may send the session cookie over TLS alone. Without certificate and without the name of
+    /// a proxy, a service on loopback is reached without TLS.
+    pub fn secure_cookies(&self) -> bool {
+        let reached = self.http.hosts.is_empty() && self.http.cert_file.is_none();
+        let local = self.http.listen.ip().is_loopback() && reached;
+        !self.access.plain_cookies && !local
+    }
+
     /// Checks everything that can be said without I/O.
     ///
     /// # Errors
@@ -188,7 +208,8 @@ impl Config {
             topics.nodes.name(&["engage", node]).context("node")?;
             ensure!(node.len() <= 64, "node: {node:?} is longer than 64 bytes, give it a shorter name");
         }
-        self.http.check()?;
+        self.access.check()?;
+        self.http.check(self.access.is_on())?;
         self.live.check()?;
         self.limits.check()?;
         self.push.check()
@@ -196,13 +217,24 @@ impl Config {
 }
 
 impl Http {
-    fn check(&self) -> anyhow::Result<()> {
+    fn check(&self, access_control: bool) -> anyhow::Result<()> {
         let listen = self.listen;
         ensure!(
-            listen.ip().is_loopback() || self.allow_unprotected,
-            "[http] listen: {listen} can be reached by other machines, and this service has no access control yet: \
-             listen on 127.0.0.1 behind a proxy that has, or set allow_unprotected = true"
+            listen.ip().is_loopback() || access_control || self.allow_unprotected,
+            "[http] listen: {listen} can be reached by other machines, but there is no access control: name \
+             [[access.users]] or [[access.tokens]], listen on 127.0.0.1, or set allow_unprotected = true"
         );
+        ensure!(
+            self.cert_file.is_some() == self.key_file.is_some(),
+            "[http] cert_file and key_file go together, set both or none"
+        );
+        if let Some(listen) = self.health_listen {
+            ensure!(
+                listen.ip().is_loopback() || self.allow_unprotected,
+                "[http] health_listen: {listen} can be reached by other machines and has no access control: use \
+                 127.0.0.1, or set allow_unprotected = true"
+            );
+        }
         ensure!(self.max_connections > 0, "[http] max_connections must be at least 1");
         for (key, value) in [("write_timeout", self.write_timeout), ("request_timeout", self.request_timeout)]
         {
@@ -267,6 +299,9 @@ mod tests {
             (refused(|c| c.node = Some("a/b".into())), "node"),
             (refused(|c| c.node = Some("x".repeat(65))), "node"),
             (refused(|c| c.http.max_connections = 0), "max_connections"),
+            (refused(|c| c.access.session_key = Some("short".into())), "session_key"),
+            (refused(|c| c.http.cert_file = Some("cert.pem".into())), "key_file"),
+            (refused(|c| c.http.health_listen = Some("0.0.0.0:9000".parse().unwrap())), "access control"),
             (refused(|c| c.http.write_timeout = Duration::ZERO), "write_timeout"),
             (refused(|c| c.live.max_rate = 0), "max_rate"),
             (refused(|c| c.live.max_viewers = 0), "max_viewers"),
@@ -293,6 +328,14 @@ mod tests {
         config.check().unwrap();
         config.http = Http { listen: "[::1]:0".parse().unwrap(), ..Http::default() };
         config.check().unwrap();
+        assert!(!config.secure_cookies(), "a browser on this machine has no TLS");
+        let token = "name = 'a'\nrole = 'viewer'\nsha256 = '0000000000000000000000000000000000000000000000000000000000000000'";
+        config.access.tokens = vec![toml::from_str(token).unwrap()];
+        config.http.listen = open;
+        config.check().unwrap();
+        assert!(config.secure_cookies());
+        config.access.plain_cookies = true;
+        assert!(!config.secure_cookies());
     }
 
     #[test]
@@ -301,8 +344,8 @@ mod tests {
         let sample: Config = toml::from_str(text).unwrap();
         sample.check().unwrap();
         let values = |config: &Config| {
-            let Config { http, live, limits, push, .. } = config;
-            serde_json::to_value((http, live, limits, push)).unwrap()
+            let Config { http, access, live, limits, push, .. } = config;
+            serde_json::to_value((http, access, live, limits, push)).unwrap()
         };
         assert_eq!(
             values(&sample),

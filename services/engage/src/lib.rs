@@ -3,16 +3,20 @@
 //! It holds no file. What the broker keeps makes the [`state`], pictures come from the object store on demand,
 //! and any number of instances run side by side.
 
+pub mod access;
 mod board;
 mod broker;
 mod clock;
+mod command;
 pub mod config;
 mod feed;
+mod files;
 mod http;
 mod live;
 mod metrics;
 mod pictures;
 mod push;
+mod removal;
 pub mod state;
 
 use std::net::{SocketAddr, TcpListener};
@@ -24,24 +28,27 @@ use iot_chassis::{Log, Stop, Tasks, Telemetry};
 use iot_storage::Store;
 use tokio::sync::Semaphore;
 
+use access::Access;
 use board::Board;
 use broker::Broker;
 use feed::Feed;
-use http::{App, Server};
+use http::{App, Certificate, Server};
 use metrics::Metrics;
 use pictures::Pictures;
 use push::Push;
+use removal::Removal;
 use state::State;
 
 pub use board::Watch;
 pub use config::Config;
-pub use http::PortTaken;
+pub use http::{ENDPOINTS, Endpoint, Needs, PortTaken};
 
 /// The service, bound and ready to run.
 pub struct Service {
     address: SocketAddr,
     board: Arc<Board>,
     listener: TcpListener,
+    certificate: Option<Arc<Certificate>>,
     app: App,
     broker: Broker,
     push: Option<Push>,
@@ -70,21 +77,41 @@ impl iot_chassis::Service for Service {
         &config.log
     }
 
+    fn admin(config: &Config) -> Option<SocketAddr> {
+        config.http.health_listen
+    }
+
     fn health_address(config: &Config) -> Option<SocketAddr> {
-        Some(config.http.listen)
+        Some(config.http.health_listen.unwrap_or(config.http.listen))
     }
 
     fn check(config: &Config) -> anyhow::Result<()> {
         config.check()
     }
 
+    fn subcommands() -> Vec<clap::Command> {
+        let mut all = command::all();
+        all.push(push::command());
+        all
+    }
+
+    fn subcommand(name: &str, arguments: &clap::ArgMatches) -> anyhow::Result<()> {
+        if name == "push" {
+            return push::subcommand(Self::ENV, arguments);
+        }
+        command::run(name, std::io::stdin().lock(), std::io::stdout().lock())
+    }
+
     async fn start(config: Config, telemetry: &Telemetry) -> anyhow::Result<Self> {
         config.check()?;
+        files::raise_limit(config.http.max_connections);
+        let certificate = Certificate::load(&config.http)?;
         let listener = http::bind(&config.http)?;
         let address = listener.local_addr().context("cannot tell the web server's address")?;
         let store = Store::new(&config.store).context("[store]")?;
         let node = config.node.clone().unwrap_or_else(own_name);
 
+        let (access, scopes) = Access::new(&config.access)?;
         let state = State::new(
             uuid::Uuid::now_v7().to_string(),
             state::Options {
@@ -93,7 +120,7 @@ impl iot_chassis::Service for Service {
                 history: config.limits.history,
                 alerts: config.push.max_alerts,
                 bucket: store.bucket().to_owned(),
-                scopes: Vec::new(),
+                scopes,
             },
         );
         let board = Board::new(state, config.limits.nodes);
@@ -111,32 +138,31 @@ impl iot_chassis::Service for Service {
         let app = App {
             board: Arc::clone(&board),
             feed,
-            pictures: Pictures::new(store, &config.limits, metrics.clone()),
+            pictures: Pictures::new(store.clone(), &config.limits, metrics.clone()),
             viewers: Arc::new(Semaphore::new(config.live.max_viewers)),
+            access,
+            removal: Removal::new(broker.topics().clone(), store, broker.client()),
+            secure_cookies: config.secure_cookies(),
             metrics,
             telemetry: telemetry.clone(),
             settings: config.http,
             stop: Stop::new(),
         };
-        Ok(Self { address, board, listener, app, broker, push })
-    }
-
-    fn subcommands() -> Vec<clap::Command> {
-        vec![push::command()]
-    }
-
-    fn subcommand(_name: &str, arguments: &clap::ArgMatches) -> anyhow::Result<()> {
-        push::subcommand(Self::ENV, arguments)
+        Ok(Self { address, board, listener, certificate, app, broker, push })
     }
 
     async fn run(self, stop: Stop) -> anyhow::Result<()> {
-        let Self { address, board, listener, mut app, broker, push } = self;
+        let Self { address, board, listener, certificate, mut app, broker, push } = self;
         let mut tasks = Tasks::new(&stop);
         let told = tasks.stop();
         app.stop = told.clone();
         let feed = Arc::clone(&app.feed);
-        let server = Server::start(listener, Data::new(app))?;
-        tracing::info!("page and API at http://{address}");
+        let server = Server::start(listener, Data::new(app), certificate.as_ref())?;
+        let scheme = if certificate.is_some() { "https" } else { "http" };
+        tracing::info!("page and API at {scheme}://{address}");
+        if let Some(certificate) = certificate {
+            tasks.spawn("certificate", until(told.clone(), certificate.follow()));
+        }
         tasks.spawn("clock", until(told.clone(), async move { board.keep_time().await }));
         tasks.spawn("feed", until(told.clone(), async move { feed.run().await }));
         tasks.spawn("broker", broker.run(told.clone()));

@@ -16,10 +16,11 @@ use iot_chassis::Stop;
 use serde::Deserialize;
 use tokio::sync::OwnedSemaphorePermit;
 
+use crate::access::Identity;
+use crate::clock;
 use crate::feed::{Busy, Feed, Reader, Subscription, Written};
 use crate::http::{App, Deadline, Problem};
 use crate::metrics::{Ended, Metrics};
-use crate::state::ScopeID;
 
 /// Largest frame that a viewer may send, bytes: the longest list of devices.
 const MAX_FRAME: usize = 64 << 10;
@@ -56,7 +57,7 @@ struct Session {
     feed: Arc<Feed>,
     metrics: Metrics,
     stop: Stop,
-    scope: ScopeID,
+    who: Identity,
     deadline: Option<Deadline>,
     opened: Instant,
     reader: Reader,
@@ -71,20 +72,24 @@ struct Session {
 ///
 /// # Errors
 /// When it is no WebSocket handshake, or there are as many viewers as allowed.
-pub async fn open(request: HttpRequest, payload: Payload, app: Data<App>) -> actix_web::Result<HttpResponse> {
+pub async fn open(
+    request: HttpRequest,
+    payload: Payload,
+    app: Data<App>,
+    who: Identity,
+) -> actix_web::Result<HttpResponse> {
     let Ok(place) = Arc::clone(&app.viewers).try_acquire_owned() else {
         app.metrics.viewers_refused.inc();
         return Err(
             Problem::unavailable("viewers", "there are as many viewers as allowed, try again later").into()
         );
     };
-    let scope = ScopeID::ALL;
-    let interest = app.feed.interest(scope, Subscription::Everything);
+    let interest = app.feed.interest(who.scope, Subscription::Everything);
     let interest = interest.map_err(|error| Problem::unavailable("filters", error.to_string()))?;
     let session = Session {
         metrics: app.metrics.clone(),
         stop: app.stop.clone(),
-        scope,
+        who,
         deadline: request.conn_data::<Deadline>().cloned(),
         opened: Instant::now(),
         reader: Reader::new(interest),
@@ -176,6 +181,9 @@ impl StreamHandler<Result<ws::Message, ws::ProtocolError>> for Session {
 impl Session {
     /// Sends what there is to send, if the viewer is ready for it.
     fn look(&mut self, ctx: &mut WebsocketContext<Self>) {
+        if self.who.until.is_some_and(|until| clock::now() >= until) {
+            return self.end(Ended::Expired, CloseCode::Policy, "the login has ended", ctx);
+        }
         if let Some(since) = self.reader.awaits() {
             if since.elapsed() > self.feed.settings().ack_timeout {
                 self.end(Ended::Silent, CloseCode::Policy, "no acknowledgement in time", ctx);
@@ -233,7 +241,7 @@ impl Session {
             Ok(subscription) => subscription,
             Err(error) => return self.end(Ended::Protocol, CloseCode::Invalid, &error.to_string(), ctx),
         };
-        match self.feed.interest(self.scope, subscription) {
+        match self.feed.interest(self.who.scope, subscription) {
             Ok(interest) => self.reader.follow(interest),
             Err(error) => return self.end(Ended::Refused, CloseCode::Again, &error.to_string(), ctx),
         }

@@ -41,6 +41,8 @@ pub enum Ended {
     Protocol,
     /// What it asked for is more than the service can follow now.
     Refused,
+    /// Its login has ended.
+    Expired,
     /// The service stopped.
     Stopped,
 }
@@ -73,6 +75,11 @@ struct PictureLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct LoginLabels {
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ResponseLabels {
     class: &'static str,
 }
@@ -84,6 +91,7 @@ pub struct Metrics {
     rejected: Family<RejectedLabels, Counter>,
     pictures: Family<PictureLabels, Counter>,
     responses: Family<ResponseLabels, Counter>,
+    logins: Family<LoginLabels, Counter>,
     sessions_ended: Family<EndedLabels, Counter>,
     nodes: Family<NodeLabels, Gauge>,
     /// Viewers connected now.
@@ -110,6 +118,7 @@ impl Metrics {
         registry.register("rejected", "Messages that were not taken", self.rejected.clone());
         registry.register("pictures", "Pictures that were asked for", self.pictures.clone());
         registry.register("http_responses", "HTTP responses", self.responses.clone());
+        registry.register("logins", "Logins that were tried", self.logins.clone());
         registry.register("nodes_online", "Nodes at work", self.nodes.clone());
         registry.register("viewers", "Viewers connected now", self.viewers.clone());
         registry.register("viewers_refused", "Viewers over the limit", self.viewers_refused.clone());
@@ -154,6 +163,11 @@ impl Metrics {
             _ => "5xx",
         };
         self.responses.get_or_create(&ResponseLabels { class }).inc();
+    }
+
+    /// Counts a login: `right`, `wrong`, or `too-many` to be looked at.
+    pub fn login(&self, outcome: &'static str) {
+        self.logins.get_or_create(&LoginLabels { outcome }).inc();
     }
 
     /// Says how many nodes are at work.

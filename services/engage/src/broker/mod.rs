@@ -4,7 +4,7 @@ pub(crate) mod presence;
 mod rejects;
 mod sync;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -46,6 +46,7 @@ pub struct Broker {
     board: Arc<Board>,
     metrics: Metrics,
     check: Check,
+    client: Arc<OnceLock<Client>>,
 }
 
 impl Broker {
@@ -76,7 +77,28 @@ impl Broker {
             alerts: options.subscribe(topics.alerts.filter()),
             sync: options.subscribe(&sync_topic),
         };
-        Ok(Self { topics, node, sync_topic, presence, options, inboxes, board, metrics, check })
+        Ok(Self {
+            topics,
+            node,
+            sync_topic,
+            presence,
+            options,
+            inboxes,
+            board,
+            metrics,
+            check,
+            client: Arc::default(),
+        })
+    }
+
+    /// The topics of the system.
+    pub fn topics(&self) -> &Topics {
+        &self.topics
+    }
+
+    /// The client, once this runs.
+    pub fn client(&self) -> Arc<OnceLock<Client>> {
+        Arc::clone(&self.client)
     }
 
     /// Keeps the state what the broker has, until `stop`.
@@ -85,6 +107,7 @@ impl Broker {
     /// None so far; a broker that cannot be reached is tried again.
     pub async fn run(self, stop: Stop) -> anyhow::Result<()> {
         let client = self.options.connect();
+        self.client.get_or_init(|| client.clone());
         let presence = self.presence;
         let reader = Reader {
             rejects: Rejects::new(self.metrics.clone()),

@@ -9,15 +9,16 @@ use serde::Serialize;
 
 use super::App;
 use super::devices::json;
+use crate::access::Identity;
 
 #[derive(Serialize)]
 struct Document<'a> {
     alerts: Vec<&'a Alert>,
 }
 
-/// All alerts, by rule and target.
-pub async fn list(app: Data<App>) -> HttpResponse {
-    let alerts = app.board.read(|state| state.alerts());
+/// The alerts of devices that may be seen, by rule and target.
+pub async fn list(app: Data<App>, who: Identity) -> HttpResponse {
+    let alerts = app.board.read(|state| state.alerts_since(who.scope, None)).unwrap_or_default();
     let document = Document { alerts: alerts.iter().map(Arc::as_ref).collect() };
     json(serde_json::to_string(&document).expect("an alert has text keys and finite numbers"))
 }

@@ -7,8 +7,10 @@ use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use people_counter_events::DeviceID;
 
+use super::identity::visible;
 use super::query::Parameters;
 use super::{App, Problem};
+use crate::access::Identity;
 use crate::clock;
 use crate::feed::{Document, to_millis};
 use crate::state::{Changes, Filter, Query, QueryError, ScopeID};
@@ -69,7 +71,7 @@ impl Asked {
 }
 
 /// The devices that are asked for.
-pub async fn list(app: Data<App>, request: HttpRequest) -> Result<HttpResponse, Problem> {
+pub async fn list(app: Data<App>, who: Identity, request: HttpRequest) -> Result<HttpResponse, Problem> {
     let asked = Asked::read(&request, app.feed.epoch())?;
     let connected = app.board.link().current;
     let version = app.board.version();
@@ -77,7 +79,7 @@ pub async fn list(app: Data<App>, request: HttpRequest) -> Result<HttpResponse, 
         return Ok(not_modified(&tag(&app, version, connected)));
     }
     let now = clock::now();
-    let (changes, total) = asked.answer(&app, ScopeID::ALL, now);
+    let (changes, total) = asked.answer(&app, who.scope, now);
     let removed = changes.since.map(|_| changes.removed.iter().map(Arc::as_ref).collect());
     let document = Document {
         epoch: app.feed.epoch(),
@@ -120,12 +122,27 @@ pub fn is_known(request: &HttpRequest, tag: &EntityTag) -> bool {
 }
 
 /// One device.
-pub async fn one(app: Data<App>, id: Path<String>) -> Result<HttpResponse, Problem> {
-    let id = device_id(&id)?;
-    let device = app.board.read(|state| state.device(&id, ScopeID::ALL, clock::now()));
+pub async fn one(app: Data<App>, who: Identity, id: Path<String>) -> Result<HttpResponse, Problem> {
+    let id = visible(&app, &who, &id)?;
+    let device = app.board.read(|state| state.device(&id, who.scope, clock::now()));
     let mut text = String::new();
     device.ok_or_else(|| unknown(&id))?.write(&mut text);
     Ok(json(text))
+}
+
+/// Takes a device away.
+pub async fn delete(app: Data<App>, who: Identity, id: Path<String>) -> Result<HttpResponse, Problem> {
+    let id = visible(&app, &who, &id)?;
+    if app.board.read(|state| state.device(&id, who.scope, clock::now())).is_none() {
+        return Err(unknown(&id));
+    }
+    match app.removal.remove(&id).await {
+        Ok(()) => Ok(HttpResponse::NoContent().insert_header((CACHE_CONTROL, "no-store")).finish()),
+        Err(error) => {
+            tracing::warn!(%id, "cannot remove a device: {error:#}");
+            Err(Problem::unavailable("removal", error.to_string()))
+        }
+    }
 }
 
 /// An answer of this JSON, true only now.

@@ -2,12 +2,15 @@
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::StatusCode;
-use actix_web::http::header::{HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN, UPGRADE};
+use actix_web::http::header::{
+    HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN, STRICT_TRANSPORT_SECURITY, UPGRADE,
+};
+use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
 use actix_web::{Error, ResponseError};
 
+use super::identity::admit;
 use super::origin::{is_own_host, is_same_origin};
 use super::{App, Problem};
 
@@ -32,7 +35,8 @@ pub async fn guard<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    let mut response = match check(&app, &request) {
+    let admitted = check(&app, &request).and_then(|()| admit(&app, request.request()));
+    let mut response = match admitted {
         Ok(()) => match next.call(request).await {
             Ok(response) => response.map_into_boxed_body(),
             Err(error) => return Err(error),
@@ -42,6 +46,10 @@ pub async fn guard<B: MessageBody + 'static>(
     app.metrics.response(response.status().as_u16());
     for (name, value) in SECURITY_HEADERS {
         response.headers_mut().insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+    }
+    if app.settings.cert_file.is_some() {
+        let year = HeaderValue::from_static("max-age=31536000");
+        response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, year);
     }
     Ok(response)
 }
@@ -57,8 +65,10 @@ fn check(app: &App, request: &ServiceRequest) -> Result<(), Problem> {
             "this service is not known by that name; if it should be, add the name to [http] hosts",
         ));
     }
-    // any page may open a WebSocket to any host, and the browser leaves it to us to look who asks
-    if headers.contains_key(UPGRADE) && headers.contains_key(ORIGIN) {
+    // any page may open a WebSocket to any host or send a form there, and the browser leaves it to us to look
+    // who asks
+    let changes = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    if (changes || headers.contains_key(UPGRADE)) && headers.contains_key(ORIGIN) {
         let origin = text(headers, &ORIGIN).unwrap_or_default();
         if !is_same_origin(origin, host, &settings.hosts) {
             return Err(Problem::new(

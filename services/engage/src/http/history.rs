@@ -5,9 +5,11 @@ use actix_web::{HttpRequest, HttpResponse};
 use people_counter_events::DeviceID;
 use serde::Serialize;
 
-use super::devices::{device_id, json, unknown};
+use super::devices::{json, unknown};
+use super::identity::visible;
 use super::query::Parameters;
 use super::{App, Problem};
+use crate::access::Identity;
 use crate::state::Point;
 
 #[derive(Serialize)]
@@ -20,8 +22,13 @@ struct Body<'a> {
 }
 
 /// The counts that this replica has seen, oldest first; those after `?since=`.
-pub async fn get(app: Data<App>, id: Path<String>, request: HttpRequest) -> Result<HttpResponse, Problem> {
-    let id = device_id(&id)?;
+pub async fn get(
+    app: Data<App>,
+    who: Identity,
+    id: Path<String>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let id = visible(&app, &who, &id)?;
     let since: Option<f64> =
         Parameters::of(&request, &["since"], &[])?.value("since", "a time in Unix seconds")?;
     let since = since.unwrap_or(f64::NEG_INFINITY);

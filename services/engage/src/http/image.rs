@@ -6,9 +6,11 @@ use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use people_counter_events::{DeviceID, FrameID};
 
-use super::devices::{device_id, is_known, unknown};
+use super::devices::{is_known, unknown};
+use super::identity::visible;
 use super::query::Parameters;
 use super::{App, Problem};
+use crate::access::Identity;
 use crate::pictures::{Unavailable, Width};
 use crate::state::NoPicture;
 
@@ -20,8 +22,13 @@ const NEWEST: &str = "private, no-cache";
 
 /// The picture of the newest result, or with `?frame=` that of one of the last; with `?size=` at most that
 /// wide.
-pub async fn get(app: Data<App>, id: Path<String>, request: HttpRequest) -> Result<HttpResponse, Problem> {
-    let id = device_id(&id)?;
+pub async fn get(
+    app: Data<App>,
+    who: Identity,
+    id: Path<String>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let id = visible(&app, &who, &id)?;
     let parameters = Parameters::of(&request, &["frame", "size"], &[])?;
     let frame: Option<FrameID> = parameters.value("frame", "the id of a frame")?;
     let widths = format!("a width from {} to {}", Width::SMALLEST, Width::LARGEST);

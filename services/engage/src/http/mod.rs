@@ -7,7 +7,9 @@ mod devices;
 mod guard;
 mod health;
 mod history;
+mod identity;
 mod image;
+mod link;
 mod nodes;
 mod origin;
 mod problem;
@@ -15,7 +17,9 @@ mod query;
 mod reports;
 mod routes;
 mod server;
+mod session;
 mod summary;
+mod tls;
 mod version;
 
 use std::sync::Arc;
@@ -23,15 +27,19 @@ use std::sync::Arc;
 use iot_chassis::{Stop, Telemetry};
 use tokio::sync::Semaphore;
 
+use crate::access::Access;
 use crate::board::Board;
 use crate::config::Http;
 use crate::feed::Feed;
 use crate::metrics::Metrics;
 use crate::pictures::Pictures;
+use crate::removal::Removal;
 
 pub use connection::Deadline;
 pub use problem::Problem;
+pub use routes::{ENDPOINTS, Endpoint, Needs};
 pub use server::{PortTaken, Server, bind};
+pub use tls::Certificate;
 
 /// What the handlers share.
 pub struct App {
@@ -41,6 +49,12 @@ pub struct App {
     pub feed: Arc<Feed>,
     /// The pictures.
     pub pictures: Pictures,
+    /// Who may see what.
+    pub access: Access,
+    /// Whether browsers may send the session cookie over TLS alone.
+    pub secure_cookies: bool,
+    /// Takes devices away.
+    pub removal: Removal,
     /// A place for each viewer.
     pub viewers: Arc<Semaphore>,
     /// What is counted.

@@ -2,10 +2,12 @@
 
 use std::fmt;
 
-use actix_web::http::header::{ALLOW, CACHE_CONTROL, RETRY_AFTER};
+use actix_web::http::header::{ALLOW, CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
+
+use crate::access::Role;
 
 /// An error as the client sees it.
 #[derive(Debug)]
@@ -49,6 +51,29 @@ impl Problem {
         Self { allow: Some(allow.to_owned()), ..problem }
     }
 
+    /// Nobody knows who asks.
+    pub fn unauthorized() -> Self {
+        let detail = "log in by POST /api/v1/session, or send a token: Authorization: Bearer …";
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
+    }
+
+    /// It takes another role.
+    pub fn forbidden(role: Role) -> Self {
+        let role = format!("{role:?}").to_lowercase();
+        Self::new(StatusCode::FORBIDDEN, "role", format!("this takes the role {role}"))
+    }
+
+    /// It is about all devices.
+    pub fn only_for_all_devices() -> Self {
+        let detail = "this is about all devices, and you may see some of them only";
+        Self::new(StatusCode::FORBIDDEN, "scope", detail)
+    }
+
+    /// It was tried too often.
+    pub fn too_many(detail: &str, seconds: u32) -> Self {
+        Self { retry_after: Some(seconds), ..Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many", detail) }
+    }
+
     /// It may work later.
     pub fn unavailable(code: &'static str, detail: impl Into<String>) -> Self {
         Self { retry_after: Some(2), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail) }
@@ -77,6 +102,9 @@ impl ResponseError for Problem {
         response.content_type("application/problem+json").insert_header((CACHE_CONTROL, "no-store"));
         if let Some(seconds) = self.retry_after {
             response.insert_header((RETRY_AFTER, seconds));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            response.insert_header((WWW_AUTHENTICATE, "Bearer"));
         }
         if let Some(allow) = &self.allow {
             response.insert_header((ALLOW, allow.as_str()));

@@ -12,10 +12,11 @@ use serde::Serialize;
 use super::devices::json;
 use super::query::Parameters;
 use super::{App, Problem};
+use crate::access::Identity;
 use crate::board::Board;
 use crate::clock;
 use crate::push::report::{Period, Step, occupancy as steps_of};
-use crate::state::{Condition, Device, Filter, Query, QueryError, ScopeID, Sort};
+use crate::state::{Condition, Device, Filter, Query, QueryError, Sort};
 
 /// Most steps of all devices together.
 const MOST_STEPS: usize = 100_000;
@@ -70,10 +71,10 @@ impl Asked {
 }
 
 /// The report that is asked for.
-pub async fn occupancy(app: Data<App>, request: HttpRequest) -> Result<HttpResponse, Problem> {
+pub async fn occupancy(app: Data<App>, who: Identity, request: HttpRequest) -> Result<HttpResponse, Problem> {
     let now = clock::now();
     let Asked { query, period, csv } = Asked::read(&request, now)?;
-    let devices = query.select(app.board.read(|state| state.all(ScopeID::ALL, now)));
+    let devices = query.select(app.board.read(|state| state.all(who.scope, now)));
     if devices.len().saturating_mul(period.number()) > MOST_STEPS {
         return Err(Problem::bad_request(format!(
             "these are more than {MOST_STEPS} steps: choose a longer step, or fewer devices by q, label or state"

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_http::{HttpService, Protocol};
@@ -13,9 +14,12 @@ use actix_web::web::Data;
 use anyhow::Context;
 use iot_chassis::Stop;
 use socket2::{Domain, Socket, Type};
+use tokio::time::timeout;
 
 use super::connection::Connection;
 use super::guard::guard;
+use super::link::Link;
+use super::tls::Certificate;
 use super::{App, routes};
 use crate::config::Http;
 
@@ -63,7 +67,12 @@ impl Server {
     ///
     /// # Errors
     /// When the socket cannot be handed over.
-    pub fn start(listener: TcpListener, app: Data<App>) -> anyhow::Result<Self> {
+    pub fn start(
+        listener: TcpListener,
+        app: Data<App>,
+        certificate: Option<&Arc<Certificate>>,
+    ) -> anyhow::Result<Self> {
+        let acceptor = certificate.map(Certificate::acceptor).transpose()?;
         let settings = app.settings.clone();
         let address = listener.local_addr().context("cannot tell the web server's address")?;
         let builder = actix_web::dev::Server::build();
@@ -89,16 +98,28 @@ impl Server {
                     .client_request_timeout(settings.request_timeout)
                     .client_disconnect_timeout(Duration::from_secs(1))
                     .local_addr(address)
-                    .on_connect_ext(|connection: &Connection<TcpStream>, data| {
-                        data.insert(connection.deadline());
+                    .on_connect_ext(|link: &Link, data| {
+                        data.insert(link.deadline());
                     })
                     .finish(map_config(service, |()| AppConfig::default()));
-                let limit = settings.write_timeout;
-                fn_service(move |socket: TcpStream| async move {
-                    // messages are whole, so there is nothing to wait for
-                    socket.set_nodelay(true)?;
-                    let peer = socket.peer_addr().ok();
-                    Ok((Connection::new(socket, limit), Protocol::Http1, peer))
+                let (limit, patience) = (settings.write_timeout, settings.request_timeout);
+                let acceptor = acceptor.clone();
+                fn_service(move |socket: TcpStream| {
+                    let acceptor = acceptor.clone();
+                    async move {
+                        // messages are whole, so there is nothing to wait for
+                        socket.set_nodelay(true)?;
+                        let peer = socket.peer_addr().ok();
+                        let connection = Connection::new(socket, limit);
+                        let link = match acceptor {
+                            None => Link::Plain(connection),
+                            Some(acceptor) => {
+                                let accepted = timeout(patience, acceptor.accept(connection)).await;
+                                Link::Tls(Box::new(accepted.map_err(|_| io::ErrorKind::TimedOut)??))
+                            }
+                        };
+                        Ok((link, Protocol::Http1, peer))
+                    }
                 })
                 .map_err(actix_http::error::DispatchError::Io)
                 .and_then(http)

@@ -6,9 +6,10 @@ use serde::Serialize;
 
 use super::App;
 use super::devices::json;
+use crate::access::Identity;
 use crate::clock;
 use crate::feed::to_millis;
-use crate::state::{ScopeID, Summary};
+use crate::state::Summary;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -20,9 +21,9 @@ struct Body<'a> {
     summary: Summary,
 }
 
-/// The sums over all devices.
-pub async fn get(app: Data<App>) -> HttpResponse {
-    let (version, summary) = app.board.read(|state| (state.version(), state.summary(ScopeID::ALL)));
+/// The sums over the devices that may be seen.
+pub async fn get(app: Data<App>, who: Identity) -> HttpResponse {
+    let (version, summary) = app.board.read(|state| (state.version(), state.summary(who.scope)));
     let body = Body {
         epoch: app.feed.epoch(),
         version,

@@ -1,6 +1,7 @@
 //! Engage as a black box: real MQTT, a real S3 server, HTTP and WebSocket over TCP.
 #![allow(clippy::unwrap_used, reason = "tests stop at the first surprise")]
 
+mod access;
 mod history;
 mod messages;
 mod page;
@@ -13,11 +14,13 @@ mod push_vrops;
 mod push_webhook;
 mod queries;
 mod receiver;
+mod removal;
 mod reports;
 mod rest;
 mod stage;
 mod start;
 mod stream;
 mod subscriptions;
+mod tls;
 mod truth;
 mod viewer;

@@ -1,7 +1,9 @@
 //! REST, headers and problems.
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
 use crate::messages::{result, status};
-use crate::stage::{Stage, eventually};
+use crate::stage::{LIMIT, Stage, eventually};
 use crate::viewer;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -171,5 +173,21 @@ async fn metrics_have_one_prefix_and_no_unbounded_label() {
     let text = engage.get("/metrics").await.text().await.unwrap();
     assert!(text.contains(r#"engage_devices{state="unknown"} 20"#), "{text}");
     assert!(!text.contains("cam-"), "a device's name is a label without bound");
+    engage.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_does_not_come_is_given_up() {
+    let stage = Stage::set().await;
+    let mut config = stage.config();
+    config.http.request_timeout = std::time::Duration::from_secs(1);
+    let engage = stage.engage_with(config).await;
+    let mut slow = tokio::net::TcpStream::connect(engage.addr).await.unwrap();
+    slow.write_all(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: ").await.unwrap();
+    let mut answer = Vec::new();
+    let ended = tokio::time::timeout(LIMIT, slow.read_to_end(&mut answer)).await;
+    ended.expect("the connection is kept for ever").unwrap();
+    let answer = String::from_utf8_lossy(&answer);
+    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 408"), "{answer}");
     engage.stop().await;
 }

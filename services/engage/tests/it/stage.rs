@@ -10,7 +10,7 @@ use iot_sandbox::{Broker, BrokerOptions, ObjectStore, StoreOptions};
 use iot_storage::{Key, PutOptions, Store};
 use people_counter_engage::{Config, Service};
 use people_counter_events::{AnalysisFailed, DeviceStatus, PeopleCounted, Topics};
-use reqwest::Response;
+use reqwest::{Method, Response};
 use serde_json::Value;
 use tokio::task::JoinHandle;
 
@@ -49,7 +49,8 @@ impl Stage {
         bucket.ensure_bucket().await.unwrap();
         let config = iot_mqtt::Config { url: broker.url(), ..Default::default() };
         let mqtt = Options::new(config, "publisher").unwrap().connect();
-        Self { broker, store, bucket, mqtt, topics: Topics::new(Topics::DEFAULT_ROOT).unwrap() }
+        let topics = Topics::new(Topics::DEFAULT_ROOT).unwrap();
+        Self { broker, store, bucket, mqtt, topics }
     }
 
     pub fn config(&self) -> Config {
@@ -119,6 +120,8 @@ fn store_config(store: &ObjectStore) -> iot_storage::Config {
 pub struct Engage {
     pub addr: SocketAddr,
     pub http: reqwest::Client,
+    /// A token for the metrics, with access control.
+    pub all_seeing: Option<String>,
     stop: Stop,
     task: JoinHandle<anyhow::Result<()>>,
 }
@@ -128,7 +131,12 @@ impl Engage {
         let service = Service::start(config, &Telemetry::default()).await.unwrap();
         let (addr, stop) = (service.addr(), Stop::new());
         let task = tokio::spawn(service.run(stop.clone()));
-        Self { addr, http: reqwest::Client::new(), stop, task }
+        Self { addr, http: reqwest::Client::new(), all_seeing: None, stop, task }
+    }
+
+    /// Why it does not start.
+    pub async fn refused(config: Config) -> String {
+        format!("{:#}", Service::start(config, &Telemetry::default()).await.err().expect("it starts"))
     }
 
     pub async fn ready(&self) {
@@ -137,6 +145,13 @@ impl Engage {
 
     pub async fn get(&self, path: &str) -> Response {
         self.http.get(format!("http://{}{path}", self.addr)).send().await.unwrap()
+    }
+
+    /// An answer to somebody with this token.
+    pub async fn ask(&self, method: &Method, path: &str, token: Option<&str>) -> Response {
+        let request = self.http.request(method.clone(), format!("http://{}{path}", self.addr));
+        let request = token.into_iter().fold(request, |request, token| request.bearer_auth(token));
+        request.send().await.unwrap()
     }
 
     pub async fn json(&self, path: &str) -> Value {
@@ -163,7 +178,8 @@ impl Engage {
 
     /// The value of a metric with these labels, 0 while there is none.
     pub async fn metric(&self, name: &str) -> f64 {
-        let text = self.get("/metrics").await.text().await.unwrap();
+        let token = self.all_seeing.as_deref();
+        let text = self.ask(&Method::GET, "/metrics", token).await.text().await.unwrap();
         let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         line.map_or(0.0, |value| value.parse().unwrap())
     }

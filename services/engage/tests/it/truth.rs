@@ -253,3 +253,37 @@ async fn devices_over_the_limit_are_refused_and_counted() {
     assert_eq!(engage.json("/api/v1/devices").await["devices"].as_array().unwrap().len(), 3);
     engage.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_whose_clock_jumps_makes_nothing_fresh() {
+    let stage = Stage::set().await;
+    let engage = stage.engage().await;
+    let mut device = status("cam-1", 1);
+    device.cadence_seconds = 1.0;
+    stage.status(&device).await;
+    // an hour back: counted just now, but nobody can tell from what it says
+    let mut back = result("cam-1", 1, 1);
+    back.analysed_timestamp = now() - 3600.0;
+    stage.counted(&back).await;
+    let seen = engage.until("cam-1", "sequence", 1).await;
+    assert_eq!(seen["state"], "stale", "an hour old is what it says: {seen}");
+    // an hour ahead: live as long as it came just now, and it is said
+    let mut ahead = result("cam-1", 2, 2);
+    ahead.analysed_timestamp = now() + 3600.0;
+    stage.counted(&ahead).await;
+    let seen = engage.until("cam-1", "sequence", 2).await;
+    assert!(seen["gatewayAheadSeconds"].as_f64().unwrap() > 3000.0, "{seen}");
+    assert!(seen["ageSeconds"].as_f64().unwrap() < 60.0, "{seen}");
+    let stale = engage.until("cam-1", "state", "stale").await;
+    assert!(stale["ageSeconds"].as_f64().unwrap() >= 4.9, "{stale}");
+    // after a restart nobody knows how old that is, so it is not fresh
+    engage.stop().await;
+    let engage = stage.engage().await;
+    let seen = engage.device("cam-1").await;
+    assert!(seen["state"] == "stale" && seen["ageSeconds"].is_null(), "{seen}");
+    // and the clock is right again: an older time, but a newer frame
+    stage.counted(&result("cam-1", 3, 3)).await;
+    let seen = engage.until("cam-1", "count", 3).await;
+    assert!(seen["gatewayAheadSeconds"].is_null() && seen["ageSeconds"].is_f64(), "{seen}");
+    engage.stop().await;
+}

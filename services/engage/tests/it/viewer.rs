@@ -17,9 +17,14 @@ pub struct Viewer {
 
 /// Opens a stream; `origin` as a browser would say it.
 pub async fn open(engage: &Engage, origin: Option<&str>) -> Result<Viewer, Error> {
+    open_with(engage, origin.map(|origin| ("origin", origin))).await
+}
+
+/// Opens a stream with this header.
+pub async fn open_with(engage: &Engage, header: Option<(&'static str, &str)>) -> Result<Viewer, Error> {
     let mut request = format!("ws://{}/api/v1/stream", engage.addr).into_client_request().unwrap();
-    if let Some(origin) = origin {
-        request.headers_mut().insert("origin", HeaderValue::from_str(origin).unwrap());
+    if let Some((name, value)) = header {
+        request.headers_mut().insert(name, HeaderValue::from_str(value).unwrap());
     }
     connect_async(request).await.map(|(socket, _)| Viewer { socket })
 }

@@ -1,0 +1,63 @@
+//! A device is taken away, everywhere.
+
+use reqwest::{Method, StatusCode};
+
+use crate::messages::{failure, result, status};
+use crate::stage::{Stage, eventually};
+use crate::viewer::Viewer;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_is_removed_from_every_replica_the_broker_and_the_store() {
+    let stage = Stage::set().await;
+    for name in ["cam-1", "cam-10"] {
+        stage.status(&status(name, 1)).await;
+        for sequence in 1..=3 {
+            let result = result(name, sequence, 2);
+            stage.put(result.file_path.key(), b"\xFF\xD8\xFF\xE0 a picture".as_slice()).await;
+            stage.counted(&result).await;
+        }
+        stage.failed(&failure(name, 4)).await;
+    }
+    let (engage, other) = (stage.engage().await, stage.engage().await);
+    let mut viewer = Viewer::of(&other).await;
+    viewer.take().await;
+    let gone = engage.ask(&Method::DELETE, "/api/v1/devices/cam-1", None).await;
+    assert_eq!(gone.status(), StatusCode::NO_CONTENT);
+    viewer.until(|message| (message["removed"][0] == "cam-1").then_some(())).await;
+    for replica in [&engage, &other] {
+        eventually("the removal", async || replica.device("cam-1").await.is_null().then_some(())).await;
+        eventually("no trace", async || (replica.metric("engage_devices_hidden").await == 0.0).then_some(()))
+            .await;
+        assert_eq!(replica.device("cam-10").await["count"], 2, "the name of another begins like it");
+    }
+    let left = stage.bucket.list("cam-1", 100).await.unwrap();
+    assert_eq!(left.len(), 3, "those of cam-10");
+    assert!(left.iter().all(|object| object.key.as_str().starts_with("cam-10.")));
+    let late = stage.engage().await;
+    assert!(late.device("cam-1").await.is_null(), "the broker keeps nothing of it");
+    assert_eq!(late.metric("engage_devices_hidden").await, 0.0);
+    late.stop().await;
+    let again = engage.ask(&Method::DELETE, "/api/v1/devices/cam-1", None).await;
+    assert_eq!(again.status(), StatusCode::NOT_FOUND);
+    // one that runs is back with its next birth
+    stage.status(&status("cam-1", 2)).await;
+    engage.until("cam-1", "state", "unknown").await;
+    engage.stop().await;
+    other.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_removed_is_said() {
+    let mut stage = Stage::set().await;
+    stage.status(&status("cam-1", 1)).await;
+    let mut config = stage.config();
+    (config.store.attempts, config.store.timeout) = (1, std::time::Duration::from_secs(2));
+    let engage = stage.engage_with(config).await;
+    stage.store.stop().await;
+    let answer = engage.ask(&Method::DELETE, "/api/v1/devices/cam-1", None).await;
+    assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+    let problem: serde_json::Value = answer.json().await.unwrap();
+    assert!(problem["detail"].as_str().unwrap().contains("its pictures are not"), "{problem}");
+    eventually("the removal", async || engage.device("cam-1").await.is_null().then_some(())).await;
+    engage.stop().await;
+}
