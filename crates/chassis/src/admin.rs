@@ -1,7 +1,10 @@
 //! [`Admin`]: `/healthz`, `/readyz` and `/metrics` for services that serve nothing else.
 
 use std::convert::Infallible;
+use std::io;
 use std::net::SocketAddr;
+use std::os::unix::net::UnixStream as BlockingUnixStream;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,37 +15,59 @@ use hyper::header::CONTENT_TYPE;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::TcpListener;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::Semaphore;
 
-use crate::{Metrics, Stop, Telemetry};
+use crate::{Address, Metrics, Stop, Telemetry};
 
 /// Most connections at once.
 const MAX_CONNECTIONS: usize = 64;
 /// Longest wait for a request's head.
 const HEAD_LIMIT: Duration = Duration::from_secs(10);
 
-/// A small HTTP server for probes and Prometheus.
+/// A small HTTP server for probes and Prometheus, on a TCP port or a Unix socket.
 pub struct Admin {
-    listener: TcpListener,
+    listener: Listener,
     telemetry: Telemetry,
 }
 
+enum Listener {
+    Tcp(TcpListener),
+    Unix(UnixListener, SocketFile),
+}
+
+/// Takes a socket's file away when it is dropped.
+struct SocketFile(PathBuf);
+
+trait Socket: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Socket for T {}
+
 impl Admin {
-    /// Binds to `address`.
+    /// Binds to `address`. The file of a Unix socket that nobody listens on any more is replaced.
     ///
     /// # Errors
     /// When the address is taken or not ours.
-    pub async fn bind(address: SocketAddr, telemetry: &Telemetry) -> std::io::Result<Self> {
-        Ok(Self { listener: TcpListener::bind(address).await?, telemetry: telemetry.clone() })
+    pub async fn bind(address: &Address, telemetry: &Telemetry) -> io::Result<Self> {
+        let listener = match address {
+            Address::Tcp(address) => Listener::Tcp(TcpListener::bind(address).await?),
+            Address::Unix(path) => {
+                remove_left_over(path)?;
+                Listener::Unix(UnixListener::bind(path)?, SocketFile(path.clone()))
+            }
+        };
+        Ok(Self { listener, telemetry: telemetry.clone() })
     }
 
     /// Where it listens.
     ///
     /// # Errors
     /// When the system does not say.
-    pub fn address(&self) -> std::io::Result<SocketAddr> {
-        self.listener.local_addr()
+    pub fn address(&self) -> io::Result<Address> {
+        match &self.listener {
+            Listener::Tcp(listener) => listener.local_addr().map(SocketAddr::into),
+            Listener::Unix(_, file) => Ok(Address::Unix(file.0.clone())),
+        }
     }
 
     /// Serves until `stop`.
@@ -57,7 +82,7 @@ impl Admin {
                 accepted = self.listener.accept() => accepted,
             };
             let socket = match accepted {
-                Ok((socket, _)) => socket,
+                Ok(socket) => socket,
                 Err(error) => {
                     tracing::warn!("cannot accept a connection: {error}");
                     tokio::time::sleep(Duration::from_millis(100)).await;
@@ -86,6 +111,32 @@ impl Admin {
                 }
                 drop(place);
             });
+        }
+    }
+}
+
+impl Listener {
+    async fn accept(&self) -> io::Result<Box<dyn Socket>> {
+        match self {
+            Self::Tcp(listener) => listener.accept().await.map(|(socket, _)| Box::new(socket) as _),
+            Self::Unix(listener, _) => listener.accept().await.map(|(socket, _)| Box::new(socket) as _),
+        }
+    }
+}
+
+/// A process that was killed leaves its socket's file behind, which would make every later start fail.
+fn remove_left_over(path: &Path) -> io::Result<()> {
+    match BlockingUnixStream::connect(path) {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => std::fs::remove_file(path),
+        // nothing there, or somebody who answers: binding says which
+        _ => Ok(()),
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_file(&self.0) {
+            tracing::debug!("cannot remove {}: {error}", self.0.display());
         }
     }
 }

@@ -7,7 +7,6 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use config::builder::{ConfigBuilder, DefaultState};
 use serde::de::DeserializeOwned;
 
 /// A configuration that cannot be read.
@@ -57,22 +56,19 @@ pub fn load_from<C: DeserializeOwned>(
         .prefix_separator("__")
         .separator("__")
         .source(Some(environment));
-    builder = builder.add_source(variables);
     if let Some(folder) = credentials {
-        builder = add_credentials(builder, folder)?;
+        builder = builder.add_source(read_credentials(folder)?);
     }
-    Ok(builder.build()?.try_deserialize()?)
+    Ok(builder.add_source(variables).build()?.try_deserialize()?)
 }
 
 /// Each file named like a key (`mqtt.password`) sets that key.
-fn add_credentials(
-    mut builder: ConfigBuilder<DefaultState>,
-    folder: &Path,
-) -> Result<ConfigBuilder<DefaultState>, ConfigError> {
+fn read_credentials(folder: &Path) -> Result<config::Config, ConfigError> {
     let failed = |path: &Path| {
         let path = path.to_owned();
         move |source| ConfigError::File { path, source }
     };
+    let mut found = config::Config::builder();
     for entry in std::fs::read_dir(folder).map_err(failed(folder))? {
         let path = entry.map_err(failed(folder))?.path();
         let Some(key) = path.file_name().and_then(|name| name.to_str()).filter(|name| name.contains('.'))
@@ -80,13 +76,14 @@ fn add_credentials(
             continue;
         };
         let secret = std::fs::read_to_string(&path).map_err(failed(&path))?;
-        builder = builder.set_override(key, secret.trim_end_matches(['\r', '\n']))?;
+        found = found.set_override(key, secret.trim_end_matches(['\r', '\n']))?;
     }
-    Ok(builder)
+    Ok(found.build()?)
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde::Deserialize;
 
     use super::*;
@@ -157,5 +154,31 @@ mod tests {
         std::fs::write(folder.path().join("unrelated"), "x").unwrap();
         let config: Sample = load_from("SAMPLE", None, Some(folder.path()), HashMap::new()).unwrap();
         assert_eq!(config.mqtt.password.as_deref(), Some("s3cret"));
+        let elsewhere = tempfile::tempdir().unwrap();
+        let file = elsewhere.path().join("sample.toml");
+        std::fs::write(&file, "[mqtt]\npassword = \"file\"\nwindow = 3").unwrap();
+        let variables = HashMap::from([("SAMPLE__MQTT__WINDOW".into(), "5".into())]);
+        let config: Sample = load_from("SAMPLE", Some(&file), Some(folder.path()), variables).unwrap();
+        assert_eq!(config.mqtt.password.as_deref(), Some("s3cret"), "a credential wins over the file");
+        assert_eq!(config.mqtt.window, 5, "the environment wins over both");
+        let variables = HashMap::from([("SAMPLE__MQTT__PASSWORD".into(), "environment".into())]);
+        let config: Sample = load_from("SAMPLE", None, Some(folder.path()), variables).unwrap();
+        assert_eq!(config.mqtt.password.as_deref(), Some("environment"));
+    }
+
+    proptest! {
+        /// Whatever stands in the file and the environment: a configuration or one sentence, never a panic.
+        #[test]
+        fn fuzz_files_and_environment(
+            lines in prop::collection::vec("(\\[mqtt\\]|(name|mqtt|url|window|[a-z.]{0,6})( = .{0,12})?|.{0,12})", 0..6),
+            variables in prop::collection::hash_map("SAMPLE_?_?[A-Z_]{0,16}", ".{0,8}", 0..4),
+        ) {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("sample.toml");
+            std::fs::write(&path, lines.join("\n")).unwrap();
+            if let Err(error) = load_from::<Sample>("SAMPLE", Some(&path), None, variables) {
+                prop_assert!(!error.to_string().is_empty());
+            }
+        }
     }
 }

@@ -18,6 +18,7 @@ pub struct Check {
 
 /// A check that is not well.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Problem {
     /// Name of the check.
     pub check: String,

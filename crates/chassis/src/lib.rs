@@ -30,7 +30,9 @@
 //! instances of one) run side by side in one process.
 #![deny(missing_docs)]
 
+mod address;
 mod admin;
+mod build;
 mod cli;
 pub mod config;
 mod crypto;
@@ -38,16 +40,20 @@ mod health;
 mod instance;
 mod log;
 mod metrics;
+mod notify;
+mod probe;
 mod service;
 mod signals;
 mod tasks;
 
+pub use address::{Address, AddressError};
 pub use admin::Admin;
+pub use build::BUILD;
 pub use cli::main;
 pub use crypto::install_crypto;
 pub use health::{Check, Health, Problem};
 pub use instance::instance_name;
-pub use log::{Log, LogError, LogFormat};
+pub use log::{Log, LogError, LogFilter, LogFormat};
 pub use metrics::Metrics;
 pub use service::{Service, Telemetry};
 pub use signals::stop_on_signals;

@@ -1,7 +1,9 @@
 //! [`Log`]: how a service logs.
 
 use serde::{Deserialize, Serialize};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Registry, fmt, reload};
 
 /// Settings of the log; it goes to standard error.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -16,6 +18,7 @@ pub struct Log {
 /// Form of a log line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum LogFormat {
     /// For human eyes.
     #[default]
@@ -39,7 +42,14 @@ pub enum LogError {
     /// The process logs already.
     #[error("logging has been set up already")]
     Again,
+    /// The log is gone.
+    #[error("the log's filter cannot be changed: {0}")]
+    Gone(reload::Error),
 }
+
+/// Changes the filter of the log that is at work.
+#[derive(Debug, Clone)]
+pub struct LogFilter(reload::Handle<EnvFilter, Registry>);
 
 impl Default for Log {
     fn default() -> Self {
@@ -53,24 +63,36 @@ impl Log {
     /// # Errors
     /// [`LogError::Filter`].
     pub fn check(&self) -> Result<(), LogError> {
-        self.parse().map(drop)
+        parse(&self.filter).map(drop)
     }
 
     /// Makes this the process's log.
     ///
     /// # Errors
     /// [`LogError`] when the filter makes no sense or the process logs already.
-    pub fn install(&self) -> Result<(), LogError> {
-        let lines = tracing_subscriber::fmt().with_env_filter(self.parse()?).with_writer(std::io::stderr);
+    pub fn install(&self) -> Result<LogFilter, LogError> {
+        let (filter, handle) = reload::Layer::new(parse(&self.filter)?);
+        let log = tracing_subscriber::registry().with(filter);
+        let lines = fmt::layer().with_writer(std::io::stderr);
         match self.format {
-            LogFormat::Text => lines.with_target(false).try_init(),
-            LogFormat::Json => lines.json().try_init(),
+            LogFormat::Text => log.with(lines.with_target(false)).try_init(),
+            LogFormat::Json => log.with(lines.json()).try_init(),
         }
-        .map_err(|_| LogError::Again)
+        .map_err(|_| LogError::Again)?;
+        Ok(LogFilter(handle))
     }
+}
 
-    fn parse(&self) -> Result<EnvFilter, LogError> {
-        EnvFilter::try_new(&self.filter)
-            .map_err(|source| LogError::Filter { filter: self.filter.clone(), source })
+impl LogFilter {
+    /// From now on, `filter` says what is logged (see [`Log::filter`]).
+    ///
+    /// # Errors
+    /// [`LogError`] when the filter makes no sense; the log stays as it is then.
+    pub fn set(&self, filter: &str) -> Result<(), LogError> {
+        self.0.reload(parse(filter)?).map_err(LogError::Gone)
     }
+}
+
+fn parse(filter: &str) -> Result<EnvFilter, LogError> {
+    EnvFilter::try_new(filter).map_err(|source| LogError::Filter { filter: filter.into(), source })
 }

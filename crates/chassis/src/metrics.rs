@@ -6,6 +6,8 @@ use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
+use crate::BUILD;
+
 /// What a service counts; clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct Metrics {
@@ -31,10 +33,10 @@ impl Metrics {
         Ok(text)
     }
 
-    /// Says which service and version this is: `build_info{service="…", version="…"} 1`.
+    /// Says what runs: `build_info{service="…", version="…", build="…"} 1`.
     pub(crate) fn build_info(&self, service: &'static str, version: &'static str) {
-        let info = Info::new(vec![("service", service), ("version", version)]);
-        self.register(|registry| registry.register("build", "Service and version", info));
+        let info = Info::new(vec![("service", service), ("version", version), ("build", BUILD)]);
+        self.register(|registry| registry.register("build", "Service, version and build", info));
     }
 
     fn lock(&self) -> MutexGuard<'_, Registry> {

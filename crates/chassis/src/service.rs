@@ -1,13 +1,12 @@
 //! [`Service`]: what the chassis needs to know of one.
 
 use std::future::Future;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::{Health, Log, Metrics, Stop};
+use crate::{Address, Health, Log, Metrics, Stop};
 
 /// Metrics and health of one service instance.
 #[derive(Debug, Clone, Default)]
@@ -35,13 +34,13 @@ pub trait Service: Sized + Send + 'static {
     fn log(config: &Self::Config) -> &Log;
 
     /// Where `/healthz`, `/readyz` and `/metrics` are served; `None`: nowhere, or by the service itself.
-    fn admin(config: &Self::Config) -> Option<SocketAddr> {
+    fn admin(config: &Self::Config) -> Option<Address> {
         let _ = config;
         None
     }
 
     /// Where the `health` subcommand asks; differs from [`Service::admin`] when the service serves itself.
-    fn health_address(config: &Self::Config) -> Option<SocketAddr> {
+    fn health_address(config: &Self::Config) -> Option<Address> {
         Self::admin(config)
     }
 

@@ -1,5 +1,8 @@
 //! The only place that handles signals.
 
+use std::future::Future;
+use std::io;
+
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::Stop;
@@ -8,7 +11,7 @@ use crate::Stop;
 ///
 /// # Errors
 /// When the system refuses the handlers.
-pub fn stop_on_signals() -> std::io::Result<Stop> {
+pub fn stop_on_signals() -> io::Result<Stop> {
     let stop = Stop::new();
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -21,6 +24,17 @@ pub fn stop_on_signals() -> std::io::Result<Stop> {
         std::process::exit(130);
     });
     Ok(stop)
+}
+
+/// Calls `reload` whenever SIGHUP arrives. The handler is in place when this returns, so the signal does not end the
+/// process.
+pub(crate) fn on_hangup(mut reload: impl FnMut()) -> io::Result<impl Future<Output = ()>> {
+    let mut hangup = signal(SignalKind::hangup())?;
+    Ok(async move {
+        while hangup.recv().await.is_some() {
+            reload();
+        }
+    })
 }
 
 async fn either(terminate: &mut Signal, interrupt: &mut Signal) {

@@ -24,7 +24,7 @@ use std::sync::Arc;
 
 use actix_web::web::Data;
 use anyhow::Context;
-use iot_chassis::{Log, Stop, Tasks, Telemetry};
+use iot_chassis::{Address, Log, Stop, Tasks, Telemetry};
 use iot_storage::Store;
 use tokio::sync::Semaphore;
 
@@ -77,12 +77,12 @@ impl iot_chassis::Service for Service {
         &config.log
     }
 
-    fn admin(config: &Config) -> Option<SocketAddr> {
-        config.http.health_listen
+    fn admin(config: &Config) -> Option<Address> {
+        config.http.health_listen.map(Address::from)
     }
 
-    fn health_address(config: &Config) -> Option<SocketAddr> {
-        Some(config.http.health_listen.unwrap_or(config.http.listen))
+    fn health_address(config: &Config) -> Option<Address> {
+        Some(config.http.health_listen.unwrap_or(config.http.listen).into())
     }
 
     fn check(config: &Config) -> anyhow::Result<()> {

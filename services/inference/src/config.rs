@@ -1,11 +1,10 @@
 //! [`Config`]: the settings of an inference node.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use iot_chassis::Log;
+use iot_chassis::{Address, Log};
 use people_counter_events::{Picture, Topics};
 use serde::{Deserialize, Serialize};
 
@@ -118,8 +117,8 @@ pub struct Limits {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Http {
-    /// Where `/healthz`, `/readyz` and `/metrics` are served; nowhere if absent.
-    pub listen: Option<SocketAddr>,
+    /// Where `/healthz`, `/readyz` and `/metrics` are served: address and port, or `unix:/path`; nowhere if absent.
+    pub listen: Option<Address>,
 }
 
 impl Default for Config {

@@ -1,12 +1,11 @@
 //! [`Service`]: the service.
 
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::Context;
 use clap::{ArgMatches, Command};
-use iot_chassis::{Check, Log, Stop, Tasks, Telemetry, instance_name};
+use iot_chassis::{Address, Check, Log, Stop, Tasks, Telemetry, instance_name};
 use iot_mqtt::{Client, Options};
 use iot_storage::Store;
 use object_detector::Scan;
@@ -53,8 +52,8 @@ impl iot_chassis::Service for Service {
         &config.log
     }
 
-    fn admin(config: &Config) -> Option<SocketAddr> {
-        config.http.listen
+    fn admin(config: &Config) -> Option<Address> {
+        config.http.listen.clone()
     }
 
     fn check(config: &Config) -> anyhow::Result<()> {

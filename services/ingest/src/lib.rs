@@ -19,11 +19,10 @@ mod prepare;
 mod source;
 mod spool;
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::Context;
-use iot_chassis::{Check, Log, Tasks, Telemetry};
+use iot_chassis::{Address, Check, Log, Tasks, Telemetry};
 use iot_storage::Store;
 use people_counter_events::Topics;
 
@@ -53,8 +52,8 @@ impl iot_chassis::Service for Service {
         &config.log
     }
 
-    fn admin(config: &Config) -> Option<SocketAddr> {
-        config.http.listen
+    fn admin(config: &Config) -> Option<Address> {
+        config.http.listen.clone()
     }
 
     fn grace(config: &Config) -> Duration {

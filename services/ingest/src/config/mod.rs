@@ -4,12 +4,11 @@ mod camera;
 mod source;
 
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
-use iot_chassis::Log;
+use iot_chassis::{Address, Log};
 use people_counter_events::Topics;
 use serde::{Deserialize, Serialize};
 
@@ -48,9 +47,9 @@ pub struct Config {
 #[derive(Debug, Clone, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Http {
-    /// Address and port; nowhere if absent.
+    /// Address and port, or `unix:/path`; nowhere if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub listen: Option<SocketAddr>,
+    pub listen: Option<Address>,
 }
 
 /// Largest picture that is taken from a source.
