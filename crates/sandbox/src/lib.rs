@@ -4,9 +4,10 @@
 //! real broker, a real store and an outage at a chosen moment. Everything listens on 127.0.0.1, on a
 //! free port unless one is given, keeps that port while it is stopped, and ends when it is dropped.
 //!
-//! * [`Broker`]: MQTT 3.1.1 and 5 on one port, WebSocket on another.
+//! * [`Broker`]: MQTT 3.1.1 and 5 on one port, TLS and WebSocket on others.
 //! * [`ObjectStore`]: the part of S3 that applications use, with signature version 4.
 //! * [`Proxy`]: stands between a client and either of them and breaks the connection on demand.
+//! * [`Certificates`]: an authority, a server and a client, for tests of TLS.
 //!
 //! ```
 //! # async fn example() -> Result<(), iot_sandbox::Error> {
@@ -31,12 +32,14 @@
 #![deny(missing_docs)]
 
 mod broker;
+mod certificates;
 mod error;
 mod port;
 mod proxy;
 mod store;
 
-pub use broker::{Broker, BrokerOptions, User};
+pub use broker::{Broker, BrokerOptions, BrokerTls, User};
+pub use certificates::Certificates;
 pub use error::Error;
 pub use proxy::{Fault, Proxy};
 pub use store::{ObjectStore, StoreOptions};

@@ -5,7 +5,7 @@ mod options;
 mod runtime;
 mod users;
 
-pub use options::{BrokerOptions, User};
+pub use options::{BrokerOptions, BrokerTls, User};
 
 use crate::Error;
 use crate::port::Port;
@@ -36,6 +36,7 @@ pub struct Broker {
     options: BrokerOptions,
     port: Port,
     websocket: Option<Port>,
+    tls: Option<Port>,
     running: Option<Running>,
 }
 
@@ -49,7 +50,8 @@ impl Broker {
         let port = Port::reserve(WHAT, options.port)?;
         let websocket =
             options.websocket.map(|port| Port::reserve("broker's WebSocket", port)).transpose()?;
-        let mut broker = Self { options, port, websocket, running: None };
+        let tls = options.tls.as_ref().map(|tls| Port::reserve("broker's TLS", tls.port)).transpose()?;
+        let mut broker = Self { options, port, websocket, tls, running: None };
         broker.restart().await?;
         Ok(broker)
     }
@@ -57,6 +59,11 @@ impl Broker {
     /// Where it listens for MQTT over TCP. Stays the same while it is stopped.
     pub fn addr(&self) -> SocketAddr {
         self.port.addr()
+    }
+
+    /// Where it listens for MQTT over TLS, if it does.
+    pub fn tls_addr(&self) -> Option<SocketAddr> {
+        self.tls.as_ref().map(Port::addr)
     }
 
     /// `mqtt://127.0.0.1:PORT`
@@ -94,7 +101,8 @@ impl Broker {
 
     async fn run(&self) -> Result<Running, Error> {
         let runtime = OwnRuntime::new()?;
-        let config = self.options.to_config(self.addr(), self.websocket.as_ref().map(Port::addr));
+        let websocket = self.websocket.as_ref().map(Port::addr);
+        let config = self.options.to_config(self.addr(), websocket, self.tls_addr());
         let refused = |reason: String| Error::Broker { addr: self.addr(), reason };
 
         let mut server = match runtime.spawn(MqttBroker::with_config(config)).await {

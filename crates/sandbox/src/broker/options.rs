@@ -1,6 +1,6 @@
 use crate::Error;
 use mqtt5::broker::BrokerConfig;
-use mqtt5::broker::config::{StorageBackend, StorageConfig, WebSocketConfig};
+use mqtt5::broker::config::{StorageBackend, StorageConfig, TlsConfig, WebSocketConfig};
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -25,6 +25,8 @@ pub struct BrokerOptions {
     pub port: u16,
     /// The port for MQTT over WebSocket (path `/mqtt`, 0 for a free one); `None`: no WebSocket.
     pub websocket: Option<u16>,
+    /// MQTT over TLS, beside the plain port; `None`: no TLS.
+    pub tls: Option<BrokerTls>,
     /// Where sessions, queues and retained messages are kept. `None`: in memory, lost at a stop.
     pub dir: Option<PathBuf>,
     /// Who may connect. Empty: anybody, and everything is allowed.
@@ -46,6 +48,7 @@ impl Default for BrokerOptions {
         Self {
             port: 0,
             websocket: None,
+            tls: None,
             dir: None,
             users: Vec::new(),
             max_packet: 1 << 20,
@@ -55,6 +58,19 @@ impl Default for BrokerOptions {
             max_retained: 100_000,
         }
     }
+}
+
+/// How a [`Broker`](crate::Broker) does TLS.
+#[derive(Clone, Debug)]
+pub struct BrokerTls {
+    /// The port of 127.0.0.1; 0 takes a free one.
+    pub port: u16,
+    /// Its certificate, PEM.
+    pub cert: PathBuf,
+    /// The key of the certificate, PEM.
+    pub key: PathBuf,
+    /// The authority that must have signed a client's certificate, PEM; `None`: clients need none.
+    pub client_ca: Option<PathBuf>,
 }
 
 /// Somebody who may connect, with what they may publish and what they may subscribe to.
@@ -130,7 +146,12 @@ impl BrokerOptions {
         Ok(())
     }
 
-    pub(super) fn to_config(&self, tcp: SocketAddr, websocket: Option<SocketAddr>) -> BrokerConfig {
+    pub(super) fn to_config(
+        &self,
+        tcp: SocketAddr,
+        websocket: Option<SocketAddr>,
+        tls: Option<SocketAddr>,
+    ) -> BrokerConfig {
         let storage = match &self.dir {
             Some(dir) => StorageConfig::new().with_backend(StorageBackend::File).with_base_dir(dir.clone()),
             None => StorageConfig::new().with_backend(StorageBackend::Memory),
@@ -149,6 +170,13 @@ impl BrokerOptions {
             );
         config.websocket_config =
             websocket.map(|addr| WebSocketConfig::new().with_bind_address(addr).with_path(WEBSOCKET_PATH));
+        config.tls_config = self.tls.as_ref().zip(tls).map(|(tls, addr)| {
+            let config = TlsConfig::new(tls.cert.clone(), tls.key.clone()).with_bind_address(addr);
+            match &tls.client_ca {
+                Some(ca) => config.with_ca_file(ca.clone()).with_require_client_cert(true),
+                None => config,
+            }
+        });
         // With `false` the broker asks for a password file before it can be given our own check of
         // users, which decides about anonymous clients too.
         config.auth_config.allow_anonymous = true;
