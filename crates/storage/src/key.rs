@@ -158,7 +158,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn never_panics_and_round_trips(name in any::<String>()) {
+        fn fuzz_keys(name in any::<String>()) {
             if let Ok(key) = Key::new(&name) {
                 prop_assert_eq!(key.to_string().parse::<Key>().unwrap(), key);
             }

@@ -4,19 +4,21 @@
 //! `STORAGE_TEST_REGION` name another server to test against; a bucket `readings-…` is made there.
 
 use std::env;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use iot_sandbox::Certificates;
 use iot_storage::{Config, Error, Store};
 use tempfile::TempDir;
 
-use crate::suite;
 use crate::support::{config, key};
+use crate::{suite, tls};
 
 /// A gateway that ends when it is dropped.
 struct Gateway {
     folder: TempDir,
-    endpoint: String,
+    addr: SocketAddr,
 }
 
 const ACCESS_KEY: &str = "thermometer";
@@ -25,10 +27,10 @@ const SECRET_KEY: &str = "thermometers-secret";
 impl Gateway {
     fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let port = free.port().to_string();
+        let addr = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let port = addr.port().to_string();
         let output = script(&["start", text(folder.path()), &port, ACCESS_KEY, SECRET_KEY]);
-        let gateway = Self { folder, endpoint: format!("http://{free}") };
+        let gateway = Self { folder, addr };
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         gateway
     }
@@ -61,11 +63,15 @@ async fn rgw_passes_the_suite() {
         return;
     }
     let gateway = tokio::task::spawn_blocking(Gateway::start).await.unwrap();
-    let config = config(&gateway.endpoint, ACCESS_KEY, SECRET_KEY);
+    let config = config(&format!("http://{}", gateway.addr), ACCESS_KEY, SECRET_KEY);
     // The region of RGW's own zone, and the one that is usual elsewhere.
     for (region, bucket) in [("us-east-1", "readings-1"), ("default", "readings-2")] {
         suite::run(&Config { region: region.into(), bucket: bucket.into(), ..config.clone() }).await;
     }
+    let certificates = Certificates::create().unwrap();
+    let endpoint = tls::front(&certificates, gateway.addr).await;
+    let ca_file = Some(certificates.ca());
+    suite::run(&Config { endpoint, ca_file, bucket: "readings-3".into(), ..config.clone() }).await;
     let config = Config { bucket: "readings-1".into(), ..config };
     keeps_the_request_id(&config).await;
 }

@@ -1,9 +1,8 @@
 //! The embedded store behind TLS with an authority of one's own.
 
-use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 
+use iot_sandbox::Certificates;
 use iot_storage::{Config, Error, PutOptions, Store};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -12,44 +11,11 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::support::{key, sandbox};
 
-/// Makes `ca.pem`, and `server.pem` with `server.key` that it signed for localhost.
-fn certificates(folder: &Path) {
-    let openssl = |arguments: &[&str]| {
-        let output = Command::new("openssl").args(arguments).current_dir(folder).output();
-        let output = output.expect("openssl is missing: apt-get install openssl");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    };
-    let new_key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
-    let authority = ["-x509", "-days", "2", "-subj", "/CN=authority", "-keyout", "ca.key", "-out", "ca.pem"];
-    openssl(&[&["req"], &new_key[..], &authority[..]].concat());
-    let request = ["-subj", "/CN=localhost", "-keyout", "server.key", "-out", "server.csr"];
-    openssl(&[&["req"], &new_key[..], &request[..]].concat());
-    let names = "subjectAltName=DNS:localhost\nbasicConstraints=CA:FALSE\n";
-    std::fs::write(folder.join("names"), names).unwrap();
-    openssl(&[
-        "x509",
-        "-req",
-        "-days",
-        "2",
-        "-in",
-        "server.csr",
-        "-CA",
-        "ca.pem",
-        "-CAkey",
-        "ca.key",
-        "-CAcreateserial",
-        "-extfile",
-        "names",
-        "-out",
-        "server.pem",
-    ]);
-}
-
 /// Ends TLS in front of `upstream`.
-async fn front(folder: &Path, upstream: std::net::SocketAddr) -> String {
-    let chain = CertificateDer::pem_file_iter(folder.join("server.pem")).unwrap();
+pub async fn front(certificates: &Certificates, upstream: std::net::SocketAddr) -> String {
+    let chain = CertificateDer::pem_file_iter(certificates.server_cert()).unwrap();
     let chain = chain.map(Result::unwrap).collect();
-    let key = PrivateKeyDer::from_pem_file(folder.join("server.key")).unwrap();
+    let key = PrivateKeyDer::from_pem_file(certificates.server_key()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = rustls::ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -76,20 +42,18 @@ async fn front(folder: &Path, upstream: std::net::SocketAddr) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn passes_the_suite_with_its_own_authority() {
-    let folder = tempfile::tempdir().unwrap();
-    certificates(folder.path());
+    let certificates = Certificates::create().unwrap();
     let (server, config) = sandbox().await;
-    let endpoint = front(folder.path(), server.addr()).await;
-    let ca_file = Some(folder.path().join("ca.pem"));
+    let endpoint = front(&certificates, server.addr()).await;
+    let ca_file = Some(certificates.ca());
     crate::suite::run(&Config { endpoint, ca_file, ..config }).await;
 }
 
 #[tokio::test]
 async fn a_certificate_of_an_unknown_authority_is_refused_and_explained() {
-    let folder = tempfile::tempdir().unwrap();
-    certificates(folder.path());
+    let certificates = Certificates::create().unwrap();
     let (server, config) = sandbox().await;
-    let endpoint = front(folder.path(), server.addr()).await;
+    let endpoint = front(&certificates, server.addr()).await;
     let store = Store::new(&Config { endpoint, ..config }).unwrap();
     let error = store.put(&key("a"), "x".into(), &PutOptions::default()).await.unwrap_err();
     assert!(matches!(error, Error::Unavailable { .. }) && !error.is_transient(), "{error}");
