@@ -234,11 +234,9 @@ fn the_memory_of_an_earlier_picture_is_used_again() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
-
     /// Whatever happens to the bytes, the answer is a picture within the limits or an error, never a panic.
     #[test]
-    fn damage_never_panics(
+    fn fuzz_damage_never_panics(
         format in prop::sample::select(&FORMATS[..]),
         damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..12),
         cut in prop::option::of(any::<prop::sample::Index>()),

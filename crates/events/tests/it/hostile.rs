@@ -103,7 +103,7 @@ fn size_and_topic_are_checked_first() {
 
 proptest! {
     #[test]
-    fn random_bytes_never_panic(payload in prop::collection::vec(any::<u8>(), 0..400), id in ".{0,80}") {
+    fn fuzz_random_bytes_never_panic(payload in prop::collection::vec(any::<u8>(), 0..400), id in ".{0,80}") {
         let topics = topics();
         let name = format!("people-counter/v1/devices/{id}/frames");
         prop_assert!(decode(&topics.frames, &name, &payload).is_err());
@@ -111,7 +111,7 @@ proptest! {
     }
 
     #[test]
-    fn broken_messages_never_panic(cut in 0usize..700, flip in 0usize..700, with in any::<u8>()) {
+    fn fuzz_broken_messages_never_panic(cut in 0usize..700, flip in 0usize..700, with in any::<u8>()) {
         let mut payload = counted().to_string().into_bytes();
         payload.truncate(cut.max(1));
         let at = flip % payload.len();
