@@ -1,5 +1,6 @@
 //! [`Client`]: the handle, and what it shares with the connection task.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -18,6 +19,7 @@ const GOODBYE: Duration = Duration::from_secs(1);
 
 /// What a client's connection is doing.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct State {
     /// The broker has accepted the connection and it stands.
     pub connected: bool,
@@ -27,6 +29,26 @@ pub struct State {
     pub connection: u64,
     /// Why the last connection broke or was refused; `None` while connected.
     pub last_error: Option<String>,
+    /// How many messages the broker has dropped since this client watches ([`Config::drops_topic`](crate::Config)),
+    /// of anybody's: queues are too short, and a subscriber may have been told less than it asked for.
+    pub broker_dropped: u64,
+}
+
+impl State {
+    /// Whether the client can do its work, for a readiness check: connected, and everything is subscribed.
+    ///
+    /// # Errors
+    /// What is missing, in one sentence.
+    pub fn ready(&self) -> Result<(), String> {
+        if self.subscribed {
+            return Ok(());
+        }
+        Err(match &self.last_error {
+            Some(error) => error.clone(),
+            None if self.connected => "connected, not everything is subscribed yet".into(),
+            None => "connecting".into(),
+        })
+    }
 }
 
 /// A handle to an MQTT client; clones share the connection.
@@ -64,6 +86,9 @@ impl Client {
     /// the client is closed.
     pub async fn publish(&self, message: Message) -> Result<Confirmation, PublishError> {
         let shared = &self.0.shared;
+        let metrics = &shared.options.metrics;
+        let _waiting = metrics.waiting();
+        let started = Instant::now();
         let (topic, limit) = (message.topic.clone(), message.timeout);
         let outcome = match tokio::time::timeout(limit, shared.publish(message)).await {
             Ok(outcome) => outcome,
@@ -73,9 +98,14 @@ impl Client {
             }
         };
         match outcome {
-            Ok(_) => shared.options.metrics.confirmed.inc(),
-            Err(_) => shared.options.metrics.unconfirmed.inc(),
-        };
+            Ok(_) => {
+                metrics.confirmed.inc();
+                metrics.confirmation.observe(started.elapsed().as_secs_f64());
+            }
+            Err(_) => {
+                metrics.unconfirmed.inc();
+            }
+        }
         outcome
     }
 
@@ -89,13 +119,17 @@ impl Client {
         self.0.shared.state.borrow().connection
     }
 
-    /// Says goodbye: takes no more messages, waits up to `grace` until those taken are confirmed, and
-    /// disconnects, so the will does not fire. Returns whether everything was confirmed.
+    /// Says goodbye: takes no more messages, waits up to `grace` until those taken are confirmed, over reconnects
+    /// if need be, and disconnects, so the will does not fire. Returns whether everything was confirmed.
     pub async fn close(&self, grace: Duration) -> bool {
         let shared = &self.0.shared;
         shared.lock().closing = true;
         let flushed = tokio::time::timeout(grace, shared.flushed()).await.is_ok();
-        let link = shared.lock().link.clone();
+        let link = {
+            let mut inner = shared.lock();
+            inner.leaving = true;
+            inner.link.clone()
+        };
         let said = link.is_some_and(|link| link.try_disconnect().is_ok());
         let task = self.0.task.lock().unwrap_or_else(|poison| poison.into_inner()).take();
         if let (true, Some(task)) = (said, task) {
@@ -120,6 +154,8 @@ pub(crate) struct Shared {
 
 pub(crate) struct Inner {
     pub(crate) outbox: Outbox,
+    /// Acknowledgements that the request channel had no room for yet.
+    pub(crate) acks: VecDeque<Publish>,
     /// The current connection's request channel.
     pub(crate) link: Option<AsyncClient>,
     /// The broker has accepted the current connection.
@@ -129,7 +165,12 @@ pub(crate) struct Inner {
     pub(crate) window: usize,
     /// Largest packet that the broker takes.
     pub(crate) broker_limit: u32,
+    /// No more messages are taken.
     pub(crate) closing: bool,
+    /// What the broker said last about the messages that it dropped.
+    pub(crate) broker_dropped: Option<u64>,
+    /// This connection is the last one.
+    pub(crate) leaving: bool,
 }
 
 impl Shared {
@@ -141,12 +182,15 @@ impl Shared {
             aborted: watch::Sender::new(false),
             inner: Mutex::new(Inner {
                 outbox: Outbox::default(),
+                acks: VecDeque::new(),
                 link: None,
                 ready: false,
                 connection: 0,
                 window: 1,
                 broker_limit: u32::MAX,
+                broker_dropped: None,
                 closing: false,
+                leaving: false,
             }),
             room,
             progress: Notify::new(),
@@ -179,12 +223,13 @@ impl Shared {
 
     /// Acknowledges a delivery if the connection it came on still stands.
     pub(crate) fn ack(&self, publish: &Publish, connection: u64) -> bool {
-        let inner = self.lock();
-        match &inner.link {
-            // the request channel has room for a full receive window, so this never waits
-            Some(link) if inner.connection == connection => link.try_ack(publish).is_ok(),
-            _ => false,
+        let mut inner = self.lock();
+        if inner.connection != connection || inner.link.is_none() {
+            return false;
         }
+        inner.acks.push_back(publish.clone());
+        inner.send_acks();
+        true
     }
 
     /// A message got its outcome.
@@ -209,6 +254,7 @@ impl Shared {
     pub(crate) fn abort(&self) {
         let mut inner = self.lock();
         inner.closing = true;
+        inner.leaving = true;
         inner.link = None;
         inner.outbox.close();
         drop(inner);
@@ -218,7 +264,24 @@ impl Shared {
 }
 
 impl Inner {
-    /// Hands over as many messages as the window allows. Never waits: the request channel is larger.
+    /// Hands over what could not be handed over before.
+    pub(crate) fn catch_up(&mut self) {
+        self.send_acks();
+        self.send_waiting();
+    }
+
+    /// Hands over as many acknowledgements as the request channel has room for.
+    fn send_acks(&mut self) {
+        let Some(link) = self.link.clone() else { return };
+        while let Some(publish) = self.acks.front() {
+            if link.try_ack(publish).is_err() {
+                return;
+            }
+            self.acks.pop_front();
+        }
+    }
+
+    /// Hands over as many messages as the window allows and the request channel has room for. Never waits.
     pub(crate) fn send_waiting(&mut self) {
         let Some(link) = self.link.clone().filter(|_| self.ready) else { return };
         while let Some(message) = self.outbox.peek(self.window) {

@@ -2,27 +2,32 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::ClientConfig;
 use serde::{Deserialize, Serialize, Serializer};
 use url::Url;
 
-use crate::ConfigError;
+use crate::{ConfigError, tls};
 
 /// Settings of a client; every key has a default, unknown keys are refused.
 #[derive(Clone, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// `mqtt://host:port` or, with TLS, `mqtts://host:port`.
+    /// `mqtt://host:port` or, with TLS, `mqtts://host:port`; over WebSocket `ws://host:port/path` or
+    /// `wss://host:port/path`.
     pub url: String,
     /// User name, if the broker wants one.
     pub username: Option<String>,
     /// Password or token.
     #[serde(serialize_with = "redacted", skip_serializing_if = "Option::is_none")]
     pub password: Option<String>,
-    /// File with the password or token; read again for each connection, so it may rotate.
+    /// File with the password or token; read again for each connection, so it may rotate: a broker ends the
+    /// connection of a token that has expired, and the next one uses the new token.
     pub password_file: Option<PathBuf>,
-    /// Certificate authority that signed the broker's certificate, PEM; the system's roots if absent.
+    /// Certificate authority that signed the broker's certificate, PEM; the system's roots if absent. This and
+    /// the two files below are read again for each connection.
     pub ca_file: Option<PathBuf>,
     /// Client certificate chain, PEM, for mutual TLS.
     pub cert_file: Option<PathBuf>,
@@ -54,6 +59,11 @@ pub struct Config {
     pub outbox: usize,
     /// Most messages sent and not confirmed yet.
     pub window: u16,
+    /// Topic where the broker counts the messages that it dropped because somebody's queue was full; mosquitto:
+    /// `$SYS/broker/publish/messages/dropped`. A rise is logged, counted and part of the state. Not watched if
+    /// absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drops_topic: Option<String>,
 }
 
 impl Default for Config {
@@ -76,15 +86,19 @@ impl Default for Config {
             max_packet_bytes: 256 * 1024,
             outbox: 256,
             window: 64,
+            drops_topic: None,
         }
     }
 }
 
-/// Certificates, read and ready.
-#[derive(Clone)]
-pub(crate) struct Tls {
-    pub(crate) ca: Option<Vec<u8>>,
-    pub(crate) client: Option<(Vec<u8>, Vec<u8>)>,
+/// Where the broker is and how it is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Address {
+    /// A host for TCP, the whole URL for WebSocket.
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    pub(crate) tls: bool,
+    pub(crate) websocket: bool,
 }
 
 impl Config {
@@ -119,13 +133,15 @@ impl Config {
         Ok(())
     }
 
-    /// Host, port and whether TLS is wanted.
-    pub(crate) fn address(&self) -> Result<(String, u16, bool), ConfigError> {
+    /// What the URL says.
+    pub(crate) fn address(&self) -> Result<Address, ConfigError> {
         let wrong = |problem: &str| ConfigError::Url { url: self.url.clone(), problem: problem.into() };
         let url = Url::parse(&self.url).map_err(|error| wrong(&error.to_string()))?;
-        let (tls, default_port) = match url.scheme() {
-            "mqtt" => (false, 1883),
-            "mqtts" => (true, 8883),
+        let (tls, websocket, default_port) = match url.scheme() {
+            "mqtt" => (false, false, 1883),
+            "mqtts" => (true, false, 8883),
+            "ws" => (false, true, 80),
+            "wss" => (true, true, 443),
             other => return Err(wrong(&format!("scheme {other} is not known"))),
         };
         if !url.username().is_empty() || url.password().is_some() {
@@ -133,7 +149,8 @@ impl Config {
         }
         let host = url.host_str().filter(|host| !host.is_empty()).ok_or_else(|| wrong("no host"))?;
         // IPv6 addresses stand in brackets in a URL, not in a socket address that is resolved by name
-        Ok((host.to_owned(), url.port().unwrap_or(default_port), tls))
+        let host = if websocket { url.as_str() } else { host };
+        Ok(Address { host: host.into(), port: url.port().unwrap_or(default_port), tls, websocket })
     }
 
     /// User name and password as of now.
@@ -149,21 +166,13 @@ impl Config {
         Ok(Some((username.clone(), password)))
     }
 
-    /// The certificates, if the address wants TLS.
-    pub(crate) fn tls(&self) -> Result<Option<Tls>, ConfigError> {
-        if !self.address()?.2 {
-            return Ok(None);
-        }
-        let ca = self.ca_file.as_deref().map(|path| read("ca_file", path)).transpose()?;
-        let client = match (&self.cert_file, &self.key_file) {
-            (Some(cert), Some(key)) => Some((read("cert_file", cert)?, read("key_file", key)?)),
-            _ => None,
-        };
-        Ok(Some(Tls { ca, client }))
+    /// The certificates as they are now, if the address wants TLS.
+    pub(crate) fn tls(&self) -> Result<Option<Arc<ClientConfig>>, ConfigError> {
+        if self.address()?.tls { tls::client(self).map(Some) } else { Ok(None) }
     }
 }
 
-fn read(name: &'static str, path: &Path) -> Result<Vec<u8>, ConfigError> {
+pub(crate) fn read(name: &'static str, path: &Path) -> Result<Vec<u8>, ConfigError> {
     std::fs::read(path).map_err(|source| ConfigError::File { name, path: path.into(), source })
 }
 
@@ -183,6 +192,8 @@ impl fmt::Debug for Config {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn with(change: impl FnOnce(&mut Config)) -> Result<(), ConfigError> {
@@ -193,14 +204,16 @@ mod tests {
 
     #[test]
     fn addresses_are_checked_before_anything_connects() {
-        for (url, expected) in [
-            ("mqtt://broker", ("broker", 1883, false)),
-            ("mqtt://broker:1884", ("broker", 1884, false)),
-            ("mqtts://10.0.0.1", ("10.0.0.1", 8883, true)),
+        for (url, host, port, tls, websocket) in [
+            ("mqtt://broker", "broker", 1883, false, false),
+            ("mqtt://broker:1884", "broker", 1884, false, false),
+            ("mqtts://10.0.0.1", "10.0.0.1", 8883, true, false),
+            ("ws://broker/mqtt", "ws://broker/mqtt", 80, false, true),
+            ("wss://broker:8443/mqtt", "wss://broker:8443/mqtt", 8443, true, true),
         ] {
             let config = Config { url: url.into(), ..Config::default() };
-            let (host, port, tls) = config.address().unwrap();
-            assert_eq!((host.as_str(), port, tls), expected);
+            let address = config.address().unwrap();
+            assert_eq!(address, Address { host: host.into(), port, tls, websocket });
         }
         for url in ["", "broker:1883", "http://broker", "mqtt://", "mqtt://user:pass@broker"] {
             let error = with(|config| config.url = url.into()).unwrap_err().to_string();
@@ -235,6 +248,18 @@ mod tests {
         for token in ["first", "second"] {
             std::fs::write(&path, format!("{token}\n")).unwrap();
             assert_eq!(config.credentials().unwrap(), Some(("u".into(), token.into())));
+        }
+    }
+
+    proptest! {
+        /// Whatever the address is: it is refused in one sentence that shows how to write one, or it names a host.
+        #[test]
+        fn fuzz_addresses(url in "((mqtts?|wss?|[a-z]{0,4})://)?.{0,40}") {
+            let config = Config { url, ..Config::default() };
+            match config.address() {
+                Ok(address) => prop_assert!(!address.host.is_empty() && config.validate().is_ok()),
+                Err(error) => prop_assert!(error.to_string().contains("mqtt://host:1883")),
+            }
         }
     }
 }

@@ -6,24 +6,25 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{
     ConnAck, ConnectProperties, ConnectReturnCode, Filter, LastWill, LastWillProperties, Packet, PubAck,
     PubAckReason, Publish, SubAck, SubscribeReasonCode,
 };
+use rumqttc::v5::mqttbytes::{Error as PacketError, QoS};
 use rumqttc::v5::{AsyncClient, ConnectionError, Event, EventLoop, MqttOptions, StateError};
 use rumqttc::{Outgoing, TlsConfiguration, Transport};
-use tokio::sync::mpsc::error::TrySendError;
 
 use crate::backoff::Backoff;
 use crate::client::Shared;
 use crate::inbox::Delivery;
-use crate::{Confirmation, Options, PublishError};
+use crate::queue::NotTaken;
+use crate::{Confirmation, Options, PublishError, drops};
 
 /// How often unconfirmed messages are looked at.
 const WATCH_EVERY: Duration = Duration::from_millis(500);
 
 pub(crate) async fn run(shared: Arc<Shared>) {
+    let _ending = Ending(shared.clone());
     let config = &shared.options.config;
     let mut backoff = Backoff::new(config.backoff_min, config.backoff_max);
     let mut aborted = shared.aborted.subscribe();
@@ -34,12 +35,13 @@ pub(crate) async fn run(shared: Arc<Shared>) {
             problem = connect_once(&shared) => problem,
             _ = aborted.wait_for(|aborted| *aborted) => return,
         };
-        let closing = {
+        let leaving = {
             let mut inner = shared.lock();
             inner.link = None;
             inner.ready = false;
+            inner.acks.clear();
             inner.outbox.connection_lost();
-            inner.closing
+            inner.leaving
         };
         let was_connected = shared.state.borrow().connected;
         shared.state.send_modify(|state| {
@@ -50,7 +52,7 @@ pub(crate) async fn run(shared: Arc<Shared>) {
         if was_connected {
             shared.options.metrics.connected.dec();
         }
-        if closing {
+        if leaving {
             return;
         }
         shared.options.metrics.failures.inc();
@@ -71,9 +73,19 @@ pub(crate) async fn run(shared: Arc<Shared>) {
     }
 }
 
+/// However the task ends, the readers of its inboxes learn that nothing more will come.
+struct Ending(Arc<Shared>);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        for route in &self.0.options.routes {
+            route.queue.end();
+        }
+    }
+}
+
 /// Lives through one connection and says how it ended.
 async fn connect_once(shared: &Arc<Shared>) -> String {
-    room_in_every_inbox(&shared.options).await;
     let connection = {
         let mut inner = shared.lock();
         inner.connection += 1;
@@ -89,15 +101,37 @@ async fn connect_once(shared: &Arc<Shared>) -> String {
     tokio::select! {
         problem = drive(shared, events, connection) => problem,
         problem = watch(shared) => problem,
+        problem = subscribe(shared) => problem,
     }
 }
 
-/// Waits until every inbox can take a full receive window, so that none can overflow on this connection.
-async fn room_in_every_inbox(options: &Options) {
-    for route in &options.routes {
-        // an inbox that was dropped takes nothing and holds nobody up
-        drop(route.sender.reserve_many(options.config.receive_maximum.into()).await);
+/// Subscribes once the broker has accepted the connection and every inbox can take a full receive window, so that
+/// none can overflow. Until then the connection serves publishers already: a handler that publishes before it reads
+/// on is never waited for.
+async fn subscribe(shared: &Shared) -> String {
+    let routes = &shared.options.routes;
+    let mut states = shared.state.subscribe();
+    // the sender lives as long as `shared`, so waiting cannot fail
+    let accepted = states.wait_for(|state| state.connected).await.is_ok();
+    let drops = shared.options.config.drops_topic.iter();
+    let filters: Vec<Filter> = routes
+        .iter()
+        .map(|route| &route.filter)
+        .chain(drops)
+        .map(|filter| Filter::new(filter, QoS::AtLeastOnce))
+        .collect();
+    if accepted && !filters.is_empty() {
+        for route in routes {
+            route.queue.room().await;
+        }
+        let link = shared.lock().link.clone();
+        if let Some(link) = link
+            && let Err(error) = link.try_subscribe_many(filters)
+        {
+            return format!("cannot subscribe: {error}");
+        }
     }
+    std::future::pending().await
 }
 
 /// Room for every publish, acknowledgement and subscription that can be under way at once.
@@ -110,8 +144,12 @@ fn request_channel(options: &Options) -> usize {
 
 fn settings(options: &Options, connection: u64) -> Result<MqttOptions, String> {
     let config = &options.config;
-    let (host, port, _) = config.address().map_err(|error| error.to_string())?;
-    let mut settings = MqttOptions::new(&options.client_id, host, port);
+    let address = config.address().map_err(|error| error.to_string())?;
+    let mut settings = MqttOptions::new(&options.client_id, address.host, address.port);
+    let mut network = settings.network_options();
+    // packets are small and somebody waits for the answer to each
+    network.set_tcp_nodelay(true);
+    settings.set_network_options(network);
     settings.set_keep_alive(config.keep_alive);
     settings.set_connection_timeout(config.connect_timeout.as_secs().max(1));
     settings.set_clean_start(config.session_expiry.is_zero());
@@ -127,14 +165,13 @@ fn settings(options: &Options, connection: u64) -> Result<MqttOptions, String> {
     if let Some((username, password)) = config.credentials().map_err(|error| error.to_string())? {
         settings.set_credentials(username, password);
     }
-    if let Some(tls) = &options.tls {
-        settings.set_transport(Transport::Tls(match &tls.ca {
-            Some(ca) => {
-                TlsConfiguration::Simple { ca: ca.clone(), alpn: None, client_auth: tls.client.clone() }
-            }
-            None => TlsConfiguration::default(),
-        }));
-    }
+    let tls = config.tls().map_err(|error| error.to_string())?.map(TlsConfiguration::Rustls);
+    settings.set_transport(match (tls, address.websocket) {
+        (None, false) => Transport::Tcp,
+        (Some(tls), false) => Transport::Tls(tls),
+        (None, true) => Transport::Ws,
+        (Some(tls), true) => Transport::Wss(tls),
+    });
     if let Some(presence) = &options.presence {
         let will = presence.will(connection);
         settings.set_last_will(LastWill {
@@ -179,7 +216,10 @@ async fn drive(shared: &Arc<Shared>, mut events: EventLoop, connection: u64) -> 
             Err(error) => return explain(&error, shared),
         };
         let handled = match event {
-            Event::Incoming(Packet::ConnAck(packet)) => accepted(shared, &packet, connection),
+            Event::Incoming(Packet::ConnAck(packet)) => {
+                accepted(shared, &packet, connection);
+                Ok(())
+            }
             Event::Incoming(Packet::SubAck(packet)) => subscribed(shared, &packet),
             Event::Incoming(Packet::Publish(packet)) => arrived(shared, packet, connection),
             Event::Incoming(Packet::PubAck(packet)) => {
@@ -195,27 +235,32 @@ async fn drive(shared: &Arc<Shared>, mut events: EventLoop, connection: u64) -> 
         if let Err(problem) = handled {
             return problem;
         }
+        // whatever happened may have made room in the request channel
+        shared.lock().catch_up();
     }
 }
 
-/// The broker takes the connection: subscribe, say that we are here, send what waits.
-fn accepted(shared: &Shared, packet: &ConnAck, connection: u64) -> Result<(), String> {
+/// The broker takes the connection: say that we are here, send what waits.
+fn accepted(shared: &Shared, packet: &ConnAck, connection: u64) {
     let options = &shared.options;
     let limits = packet.properties.as_ref();
     let receive_maximum = limits.and_then(|limits| limits.receive_max).unwrap_or(u16::MAX);
     {
         let mut inner = shared.lock();
         inner.ready = true;
-        inner.window = options.config.window.min(receive_maximum).max(1).into();
+        // one less than the broker takes: at its limit rumqttc holds acknowledgements back too
+        inner.window = options.config.window.min(receive_maximum.saturating_sub(1)).max(1).into();
         inner.broker_limit = limits.and_then(|limits| limits.max_packet_size).unwrap_or(u32::MAX);
-        if let (Some(link), false) = (&inner.link, options.routes.is_empty()) {
-            let filters = options.routes.iter().map(|route| Filter::new(&route.filter, QoS::AtLeastOnce));
-            link.try_subscribe_many(filters).map_err(|error| format!("cannot subscribe: {error}"))?;
-        }
         if let Some(birth) = options.presence.as_ref().and_then(|presence| presence.birth(connection)) {
             inner.outbox.push_birth(birth);
         }
         inner.send_waiting();
+    }
+    if packet.session_present {
+        // the broker sends again what was not acknowledged, so what is left of it here need not be kept
+        for route in &options.routes {
+            route.queue.make_room();
+        }
     }
     options.metrics.connections.inc();
     options.metrics.connected.inc();
@@ -225,10 +270,10 @@ fn accepted(shared: &Shared, packet: &ConnAck, connection: u64) -> Result<(), St
         state.subscribed = options.routes.is_empty();
         state.last_error = None;
     });
-    Ok(())
 }
 
 fn subscribed(shared: &Shared, packet: &SubAck) -> Result<(), String> {
+    // a broker that does not tell what it drops can be worked with: the last code may be a refusal
     for (route, code) in shared.options.routes.iter().zip(&packet.return_codes) {
         if !matches!(code, SubscribeReasonCode::Success(_)) {
             return Err(format!(
@@ -257,6 +302,13 @@ fn arrived(shared: &Arc<Shared>, publish: Publish, connection: u64) -> Result<()
     let metrics = &shared.options.metrics;
     metrics.received.inc();
     let topic = String::from_utf8_lossy(&publish.topic).into_owned();
+    if shared.options.config.drops_topic.as_deref() == Some(&topic) {
+        drops::told(shared, &publish);
+        if publish.qos != QoS::AtMostOnce {
+            shared.ack(&publish, connection);
+        }
+        return Ok(());
+    }
     let route = shared.options.routes.iter().find(|route| iot_topic::matches(&route.filter, &topic));
     let flow_controlled = publish.qos != QoS::AtMostOnce;
     let delivery = Delivery { publish, topic, connection, shared: shared.clone() };
@@ -266,18 +318,18 @@ fn arrived(shared: &Arc<Shared>, publish: Publish, connection: u64) -> Result<()
         delivery.ack();
         return Ok(());
     };
-    match route.sender.try_send(delivery) {
+    match route.queue.push(delivery) {
         Ok(()) => Ok(()),
-        Err(TrySendError::Closed(delivery)) => {
+        Err(NotTaken::Unread(delivery)) => {
             metrics.unrouted.inc();
             delivery.ack();
             Ok(())
         }
-        Err(TrySendError::Full(_)) if flow_controlled => {
-            Err(format!("broker at {} sent more than the receive maximum", shared.options.config.url))
+        Err(NotTaken::Full) if flow_controlled => {
+            Err(format!("broker at {} sends far more than the receive maximum", shared.options.config.url))
         }
         // QoS 0 has no flow control: its loss is part of the bargain, and counted
-        Err(TrySendError::Full(_)) => {
+        Err(NotTaken::Full) => {
             metrics.unrouted.inc();
             Ok(())
         }
@@ -300,13 +352,27 @@ fn explain(error: &ConnectionError, shared: &Shared) -> String {
             let limit = shared.options.config.connect_timeout;
             format!("broker at {url} did not answer within {limit:?}, check address and network")
         }
-        ConnectionError::Io(error) => format!("no connection to the broker at {url}: {error}"),
+        ConnectionError::Io(error)
+        | ConnectionError::MqttState(
+            StateError::Io(error) | StateError::Deserialization(PacketError::Io(error)),
+        ) => {
+            format!("no connection to the broker at {url}: {error}")
+        }
         ConnectionError::Tls(error) => {
             format!("no TLS connection to the broker at {url}: {error}, check ca_file and the host name")
+        }
+        ConnectionError::Websocket(_) | ConnectionError::ResponseValidation(_) => {
+            format!("no WebSocket to the broker at {url}: {error}, check the path of the address")
         }
         ConnectionError::MqttState(StateError::ServerDisconnect { reason_code, .. }) => {
             format!("broker at {url} threw client {id} out: {reason_code:?}")
         }
+        ConnectionError::MqttState(StateError::Deserialization(PacketError::PayloadSizeLimitExceeded {
+            pkt_size,
+            max,
+        })) => format!(
+            "broker at {url} sent client {id} a packet of {pkt_size} bytes although {max} is its limit, raise max_packet_bytes"
+        ),
         other => format!("connection to the broker at {url} broke: {other}"),
     }
 }

@@ -10,7 +10,9 @@ use rumqttc::v5::mqttbytes::v5::PubAckReason;
 #[non_exhaustive]
 pub enum ConfigError {
     /// The broker's address is no MQTT address.
-    #[error("broker address {url:?}: {problem}, write mqtt://host:1883 or mqtts://host:8883")]
+    #[error(
+        "broker address {url:?}: {problem}, write mqtt://host:1883, mqtts://host:8883, ws://host/mqtt or wss://host/mqtt"
+    )]
     Url {
         /// The address as configured.
         url: String,
@@ -34,6 +36,22 @@ pub enum ConfigError {
         path: PathBuf,
         /// Why.
         source: std::io::Error,
+    },
+    /// A file that the configuration names holds no certificate or key that can be used.
+    #[error("mqtt setting {name}: {} cannot be used: {problem}", path.display())]
+    Certificate {
+        /// Name of the setting.
+        name: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// TLS cannot be set up at all.
+    #[error("TLS cannot be set up: {problem}")]
+    Tls {
+        /// What the library said.
+        problem: String,
     },
 }
 

@@ -4,31 +4,37 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use rumqttc::v5::mqttbytes::v5::Publish;
-use tokio::sync::mpsc;
 
 use crate::client::Shared;
+use crate::queue::Queue;
 
 /// The messages of one subscription.
 pub struct Inbox {
-    pub(crate) receiver: mpsc::Receiver<Delivery>,
+    pub(crate) queue: Arc<Queue>,
 }
 
 impl Inbox {
     /// The next message; `None` once the client is closed.
     pub async fn recv(&mut self) -> Option<Delivery> {
-        self.receiver.recv().await
+        self.queue.next().await
     }
 
     /// The next message if one is there.
     pub fn try_recv(&mut self) -> Option<Delivery> {
-        self.receiver.try_recv().ok()
+        self.queue.try_next()
+    }
+}
+
+impl Drop for Inbox {
+    fn drop(&mut self) {
+        self.queue.leave();
     }
 }
 
 /// A subscription and where its messages go.
 pub(crate) struct Route {
     pub(crate) filter: String,
-    pub(crate) sender: mpsc::Sender<Delivery>,
+    pub(crate) queue: Arc<Queue>,
 }
 
 /// A message that arrived.

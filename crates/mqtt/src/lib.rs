@@ -4,9 +4,10 @@
 //!   not confirmed when a connection breaks is sent again on the next one, in order.
 //! * The connection comes back by itself, with exponential back-off and jitter, and subscribes again.
 //! * A [`Delivery`] is acknowledged by its handler after the work is done. The receive maximum bounds what the
-//!   broker may send ahead, so an [`Inbox`] can never overflow and nobody waits for a full channel inside
+//!   broker may send ahead, so an [`Inbox`] does not overflow, and nobody waits for a full channel inside
 //!   the event loop.
 //! * A [`Presence`] is the last will and the birth message, made anew for each connection with its number.
+//! * TCP, TLS (own authority, own certificate) and WebSocket, by the scheme of [`Config::url`].
 //! * What waits to be sent is bounded ([`Config::outbox`]): further publishers wait, each at most its own
 //!   [`Message::timeout`].
 //!
@@ -32,12 +33,15 @@ mod backoff;
 mod client;
 mod config;
 mod connection;
+mod drops;
 mod error;
 mod inbox;
 mod message;
 mod metrics;
 mod options;
 mod outbox;
+mod queue;
+mod tls;
 
 pub use client::{Client, State};
 pub use config::Config;

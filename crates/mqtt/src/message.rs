@@ -19,6 +19,7 @@ pub struct Message {
 
 /// The broker has the message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Confirmation {
     /// Whether the broker said that somebody was subscribed. Not every broker can tell: `true` then.
     pub had_subscribers: bool,

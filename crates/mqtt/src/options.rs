@@ -4,11 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::mpsc;
 
 use crate::client::{Client, Shared};
-use crate::config::Tls;
 use crate::inbox::{Inbox, Route};
+use crate::queue::Queue;
 use crate::{Config, ConfigError, Message, Metrics};
 
 /// The message that the broker publishes when the connection breaks; retained.
@@ -40,7 +39,6 @@ pub trait Presence: Send + Sync + 'static {
 pub struct Options {
     pub(crate) config: Config,
     pub(crate) client_id: String,
-    pub(crate) tls: Option<Tls>,
     pub(crate) routes: Vec<Route>,
     pub(crate) presence: Option<Arc<dyn Presence>>,
     pub(crate) metrics: Metrics,
@@ -54,11 +52,10 @@ impl Options {
     pub fn new(config: Config, client_id: impl Into<String>) -> Result<Self, ConfigError> {
         config.validate()?;
         config.credentials()?;
-        let tls = config.tls()?;
+        config.tls()?;
         Ok(Self {
             config,
             client_id: client_id.into(),
-            tls,
             routes: Vec::new(),
             presence: None,
             metrics: Metrics::default(),
@@ -68,10 +65,9 @@ impl Options {
     /// Subscribes to `filter` (shared subscriptions too) on every connection. A message goes to the first
     /// inbox whose filter matches it, so filters should not overlap.
     pub fn subscribe(&mut self, filter: impl Into<String>) -> Inbox {
-        // One receive window for the running connection, one for what is left of the connection before.
-        let (sender, receiver) = mpsc::channel(2 * usize::from(self.config.receive_maximum));
-        self.routes.push(Route { filter: filter.into(), sender });
-        Inbox { receiver }
+        let queue = Arc::new(Queue::new(self.config.receive_maximum));
+        self.routes.push(Route { filter: filter.into(), queue: queue.clone() });
+        Inbox { queue }
     }
 
     /// Sets will and birth.

@@ -6,11 +6,28 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use iot_mqtt::{Client, Config, Delivery, Inbox, Options, State};
-use iot_sandbox::{Broker, BrokerOptions};
+use iot_sandbox::{Broker, BrokerOptions, BrokerTls, Certificates};
 use tempfile::TempDir;
 
-/// A broker that can be stopped and started again with its data.
-pub enum AnyBroker {
+/// How clients reach a broker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Via {
+    Tcp,
+    /// With a certificate on both sides.
+    Tls,
+    WebSocket,
+    /// With a certificate of the broker.
+    SecureWebSocket,
+}
+
+/// A broker that can be stopped and started again, with its data unless said otherwise.
+pub struct AnyBroker {
+    server: Server,
+    via: Via,
+    certificates: Certificates,
+}
+
+enum Server {
     Embedded(Box<Broker>, #[expect(dead_code, reason = "the data goes with it")] TempDir),
     Mosquitto(Mosquitto),
 }
@@ -22,62 +39,163 @@ pub struct Mosquitto {
 }
 
 impl AnyBroker {
-    /// Both kinds, to run one test against each.
+    /// Both kinds over every transport, to run one test against each.
     pub async fn all() -> Vec<Self> {
+        let mut all = Self::plain_and_tls().await;
+        all.push(Self::embedded_via(Via::WebSocket).await);
+        all.push(Self::mosquitto_via(Via::WebSocket, "").await);
+        all.push(Self::mosquitto_via(Via::SecureWebSocket, "").await);
+        all
+    }
+
+    /// Both kinds, in plain and over TLS.
+    pub async fn plain_and_tls() -> Vec<Self> {
+        let mut all = Vec::new();
+        for via in [Via::Tcp, Via::Tls] {
+            all.push(Self::embedded_via(via).await);
+            all.push(Self::mosquitto_via(via, "").await);
+        }
+        all
+    }
+
+    /// Both kinds, in plain.
+    pub async fn plain() -> Vec<Self> {
         vec![Self::embedded().await, Self::mosquitto("").await]
     }
 
     /// In memory.
     pub async fn embedded() -> Self {
-        let broker = Broker::start(BrokerOptions::default()).await.unwrap();
-        Self::Embedded(Box::new(broker), tempfile::tempdir().unwrap())
+        Self::embedded_via(Via::Tcp).await
+    }
+
+    pub async fn embedded_via(via: Via) -> Self {
+        Self::start_embedded(via, false).await
     }
 
     /// With data that survives a restart.
     pub async fn durable() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let options = BrokerOptions { dir: Some(folder.path().into()), ..BrokerOptions::default() };
-        Self::Embedded(Box::new(Broker::start(options).await.unwrap()), folder)
+        Self::start_embedded(Via::Tcp, true).await
+    }
+
+    async fn start_embedded(via: Via, durable: bool) -> Self {
+        let (folder, certificates) = (tempfile::tempdir().unwrap(), Certificates::create().unwrap());
+        let tls = BrokerTls {
+            port: 0,
+            cert: certificates.server_cert(),
+            key: certificates.server_key(),
+            client_ca: Some(certificates.ca()),
+        };
+        let options = BrokerOptions {
+            dir: durable.then(|| folder.path().into()),
+            websocket: (via == Via::WebSocket).then_some(0),
+            tls: (via == Via::Tls).then_some(tls),
+            ..BrokerOptions::default()
+        };
+        let broker = Box::new(Broker::start(options).await.unwrap());
+        Self { server: Server::Embedded(broker, folder), via, certificates }
     }
 
     /// mosquitto with `extra` lines of configuration.
     pub async fn mosquitto(extra: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let port = free_port();
-        let config = format!(
-            "listener {port} 127.0.0.1\nallow_anonymous true\npersistence true\npersistence_location {}/\n\
-             {extra}\n",
-            folder.path().display(),
-        );
-        let queue = if extra.contains("max_queued_messages") { "" } else { "max_queued_messages 0\n" };
-        std::fs::write(folder.path().join("mosquitto.conf"), format!("{config}{queue}")).unwrap();
-        let mut broker = Mosquitto { process: None, folder, port };
-        broker.start().await;
-        Self::Mosquitto(broker)
+        Self::mosquitto_via(Via::Tcp, extra).await
     }
 
+    pub async fn mosquitto_via(via: Via, extra: &str) -> Self {
+        let (folder, certificates) = (tempfile::tempdir().unwrap(), Certificates::create().unwrap());
+        let port = free_port();
+        let tls = format!(
+            "cafile {}\ncertfile {}\nkeyfile {}\n",
+            certificates.ca().display(),
+            certificates.server_cert().display(),
+            certificates.server_key().display(),
+        );
+        let listener = match via {
+            Via::Tcp => String::new(),
+            Via::Tls => format!("{tls}require_certificate true\n"),
+            Via::WebSocket => "protocol websockets\n".into(),
+            Via::SecureWebSocket => format!("protocol websockets\n{tls}"),
+        };
+        // mosquitto 2.0.11 does not start with nothing but WebSocket
+        let beside = match via {
+            Via::Tcp | Via::Tls => String::new(),
+            Via::WebSocket | Via::SecureWebSocket => format!("listener {} 127.0.0.1\n", free_port()),
+        };
+        let queue = if extra.contains("max_queued_messages") { "" } else { "max_queued_messages 0\n" };
+        let config = format!(
+            "user root\n{beside}listener {port} 127.0.0.1\n{listener}allow_anonymous true\npersistence true\n\
+             persistence_location {}/\n{extra}\n{queue}",
+            folder.path().display(),
+        );
+        std::fs::write(folder.path().join("mosquitto.conf"), config).unwrap();
+        let mut broker = Mosquitto { process: None, folder, port };
+        broker.start().await;
+        Self { server: Server::Mosquitto(broker), via, certificates }
+    }
+
+    /// Where it listens for the transport it was started with.
     pub fn addr(&self) -> SocketAddr {
-        match self {
-            Self::Embedded(broker, _) => broker.addr(),
-            Self::Mosquitto(broker) => SocketAddr::from(([127, 0, 0, 1], broker.port)),
+        match &self.server {
+            Server::Mosquitto(broker) => SocketAddr::from(([127, 0, 0, 1], broker.port)),
+            Server::Embedded(broker, _) => match self.via {
+                Via::Tcp => broker.addr(),
+                Via::Tls => broker.tls_addr().unwrap(),
+                Via::WebSocket | Via::SecureWebSocket => {
+                    let url = broker.websocket_url().unwrap();
+                    url.trim_start_matches("ws://").trim_end_matches("/mqtt").parse().unwrap()
+                }
+            },
         }
+    }
+
+    /// What a client needs to reach it.
+    pub fn config(&self) -> Config {
+        self.config_through(self.addr())
+    }
+
+    /// The same through a proxy.
+    pub fn config_through(&self, addr: SocketAddr) -> Config {
+        let url = match self.via {
+            Via::Tcp => format!("mqtt://{addr}"),
+            Via::Tls => format!("mqtts://{addr}"),
+            Via::WebSocket => format!("ws://{addr}/mqtt"),
+            Via::SecureWebSocket => format!("wss://{addr}/mqtt"),
+        };
+        let tls = matches!(self.via, Via::Tls | Via::SecureWebSocket);
+        let file = |path| tls.then_some(path);
+        Config {
+            url,
+            ca_file: file(self.certificates.ca()),
+            cert_file: file(self.certificates.client_cert()),
+            key_file: file(self.certificates.client_key()),
+            ..config(addr)
+        }
+    }
+
+    pub fn certificates(&self) -> &Certificates {
+        &self.certificates
     }
 
     pub async fn restart(&mut self) {
-        match self {
-            Self::Embedded(broker, _) => broker.restart().await.unwrap(),
-            Self::Mosquitto(broker) => {
-                broker.stop().await;
-                broker.start().await;
-            }
+        self.stop().await;
+        match &mut self.server {
+            Server::Embedded(broker, _) => broker.restart().await.unwrap(),
+            Server::Mosquitto(broker) => broker.start().await,
         }
     }
 
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Embedded(..) => "embedded",
-            Self::Mosquitto(_) => "mosquitto",
+    pub async fn stop(&mut self) {
+        match &mut self.server {
+            Server::Embedded(broker, _) => broker.stop().await,
+            Server::Mosquitto(broker) => broker.stop().await,
         }
+    }
+
+    pub fn name(&self) -> String {
+        let kind = match self.server {
+            Server::Embedded(..) => "embedded",
+            Server::Mosquitto(_) => "mosquitto",
+        };
+        format!("{kind}, {:?}", self.via)
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use iot_mqtt::{Config, Message, Options, PublishError};
 use iot_sandbox::{Broker, BrokerOptions, Fault, Proxy, User};
 
-use crate::brokers::{AnyBroker, config, next, publisher, subscriber, until};
+use crate::brokers::{AnyBroker, config, eventually, next, publisher, subscriber, until};
 
 /// Publishes `count` messages on `chaos/…` while `disturb` does its work, and returns what was confirmed.
 async fn publish_while(config: Config, count: usize, disturb: impl Future<Output = ()>) -> HashSet<String> {
@@ -43,47 +43,91 @@ async fn expect_all(inbox: &mut iot_mqtt::Inbox, mut expected: HashSet<String>) 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_confirmed_survives_cut_connections() {
-    let broker = AnyBroker::embedded().await;
-    let proxy = Proxy::start(broker.addr()).await.unwrap();
-    let (_reader, mut inbox) = subscriber(config(broker.addr()), "reader", "chaos/+").await;
-    let disturb = async {
-        for fault in [Fault::CutAfter(5_000), Fault::Drop, Fault::Refuse, Fault::CutAfter(100)] {
+    for broker in AnyBroker::plain_and_tls().await {
+        println!("against {}", broker.name());
+        let proxy = Proxy::start(broker.addr()).await.unwrap();
+        let (_reader, mut inbox) = subscriber(broker.config(), "reader", "chaos/+").await;
+        let disturb = async {
+            for fault in [Fault::CutAfter(5_000), Fault::Drop, Fault::Refuse, Fault::CutAfter(100)] {
+                let before = proxy.accepted();
+                proxy.set(fault).await;
+                if fault != Fault::Refuse {
+                    eventually("the fault has hit", || proxy.accepted() > before).await;
+                }
+                proxy.set(Fault::None).await;
+                eventually("the client is back", || proxy.accepted() > before).await;
+            }
+        };
+        let confirmed = publish_while(broker.config_through(proxy.addr()), 2000, disturb).await;
+        assert_eq!(confirmed.len(), 2000, "{}", broker.name());
+        expect_all(&mut inbox, confirmed).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_confirmed_survives_restarts_of_the_broker() {
+    for mut broker in [AnyBroker::durable().await, AnyBroker::mosquitto("").await] {
+        println!("against {}", broker.name());
+        let config = broker.config();
+        let mut patient = config.clone();
+        patient.session_expiry = Duration::from_secs(600);
+        let (reader, mut inbox) = subscriber(patient, "reader", "chaos/+").await;
+        let disturb = async {
+            for _ in 0..3 {
+                let before = reader.connection();
+                broker.restart().await;
+                until(&reader, |state| state.subscribed && state.connection > before).await;
+            }
+        };
+        let confirmed = publish_while(config, 2000, disturb).await;
+        assert_eq!(confirmed.len(), 2000);
+        expect_all(&mut inbox, confirmed).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn latency_and_a_narrow_line_slow_down_and_lose_nothing() {
+    for broker in AnyBroker::plain_and_tls().await {
+        println!("against {}", broker.name());
+        let proxy = Proxy::start(broker.addr()).await.unwrap();
+        let (_reader, mut inbox) = subscriber(broker.config(), "reader", "chaos/+").await;
+        for fault in [Fault::Latency(Duration::from_millis(40)), Fault::Bandwidth(50_000)] {
             proxy.set(fault).await;
-            tokio::time::sleep(Duration::from_millis(200)).await;
-            proxy.set(Fault::None).await;
-            tokio::time::sleep(Duration::from_millis(200)).await;
+            let confirmed =
+                publish_while(broker.config_through(proxy.addr()), 200, std::future::ready(())).await;
+            assert_eq!(confirmed.len(), 200, "{}", broker.name());
+            expect_all(&mut inbox, confirmed).await;
         }
-    };
-    let confirmed = publish_while(config(proxy.addr()), 2000, disturb).await;
-    assert_eq!(confirmed.len(), 2000);
-    expect_all(&mut inbox, confirmed).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_that_swallows_everything_is_noticed_and_replaced() {
-    let broker = AnyBroker::embedded().await;
-    let proxy = Proxy::start(broker.addr()).await.unwrap();
-    let writer = publisher(config(proxy.addr()), "writer").await;
-    proxy.set(Fault::HalfOpen).await;
-    let sending = {
-        let writer = writer.clone();
-        tokio::spawn(async move { writer.publish(Message::new("a", "")).await })
-    };
-    let state = until(&writer, |state| !state.connected).await;
-    assert!(state.last_error.unwrap().contains("confirmed nothing"));
-    proxy.set(Fault::None).await;
-    sending.await.unwrap().unwrap();
-    assert!(writer.connection() > 1);
+    for broker in AnyBroker::plain_and_tls().await {
+        println!("against {}", broker.name());
+        let proxy = Proxy::start(broker.addr()).await.unwrap();
+        let writer = publisher(broker.config_through(proxy.addr()), "writer").await;
+        proxy.set(Fault::HalfOpen).await;
+        let sending = {
+            let writer = writer.clone();
+            tokio::spawn(async move { writer.publish(Message::new("a", "")).await })
+        };
+        let state = until(&writer, |state| !state.connected).await;
+        assert!(state.last_error.unwrap().contains("confirmed nothing"));
+        proxy.set(Fault::None).await;
+        sending.await.unwrap().unwrap();
+        assert!(writer.connection() > 1);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn after_a_restart_without_data_everything_is_subscribed_again() {
-    let mut broker = Broker::start(BrokerOptions::default()).await.unwrap();
-    let (reader, mut inbox) = subscriber(config(broker.addr()), "reader", "again/+").await;
+    let mut broker = AnyBroker::embedded().await;
+    let (reader, mut inbox) = subscriber(broker.config(), "reader", "again/+").await;
     let before = reader.connection();
-    broker.restart().await.unwrap();
+    broker.restart().await;
     until(&reader, |state| state.subscribed && state.connection > before).await;
-    let writer = publisher(config(broker.addr()), "writer").await;
+    let writer = publisher(broker.config(), "writer").await;
     writer.publish(Message::new("again/1", "")).await.unwrap();
     assert_eq!(next(&mut inbox).await.topic(), "again/1");
 }
@@ -91,10 +135,10 @@ async fn after_a_restart_without_data_everything_is_subscribed_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_acknowledgement_for_an_older_connection_goes_nowhere() {
     let mut broker = AnyBroker::durable().await;
-    let mut patient = config(broker.addr());
+    let mut patient = broker.config();
     patient.session_expiry = Duration::from_secs(600);
     let (reader, mut inbox) = subscriber(patient, "reader", "late/+").await;
-    let writer = publisher(config(broker.addr()), "writer").await;
+    let writer = publisher(broker.config(), "writer").await;
     writer.publish(Message::new("late/1", "")).await.unwrap();
     let first = next(&mut inbox).await;
     let before = reader.connection();
@@ -154,43 +198,12 @@ async fn wrong_credentials_say_so_and_do_not_spin() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_client_with_the_same_id_takes_over_and_the_fight_is_slow() {
     let broker = AnyBroker::mosquitto("").await;
-    let first = publisher(config(broker.addr()), "twin").await;
-    let second = publisher(config(broker.addr()), "twin").await;
+    let first = publisher(broker.config(), "twin").await;
+    let second = publisher(broker.config(), "twin").await;
     let state = until(&first, |state| state.last_error.is_some() || state.connection > 1).await;
     assert!(state.connection >= 1);
     until(&first, |state| state.connection >= 4).await;
     second.close(Duration::from_secs(1)).await;
     until(&first, |state| state.connected).await;
     first.publish(Message::new("x", "")).await.unwrap();
-}
-
-/// Many publishers, a full outbox, handlers that publish from within, all through one client.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_full_channel_deadlocks_nobody() {
-    let broker = AnyBroker::embedded().await;
-    let mut narrow = config(broker.addr());
-    (narrow.outbox, narrow.window, narrow.receive_maximum) = (4, 2, 2);
-    let (client, mut inbox) = subscriber(narrow, "echo", "in/+").await;
-    let (_other, mut answers) = subscriber(config(broker.addr()), "listener", "out/+").await;
-    let echo = {
-        let client = client.clone();
-        tokio::spawn(async move {
-            for _ in 0..200 {
-                let delivery = next(&mut inbox).await;
-                let answer = Message::new(delivery.topic().replace("in/", "out/"), "");
-                client.publish(answer).await.unwrap();
-                delivery.ack();
-            }
-        })
-    };
-    let mut waiting = tokio::task::JoinSet::new();
-    for number in 0..200 {
-        let client = client.clone();
-        waiting.spawn(async move { client.publish(Message::new(format!("in/{number}"), "")).await });
-    }
-    for _ in 0..200 {
-        next(&mut answers).await.ack();
-    }
-    echo.await.unwrap();
-    assert!(waiting.join_all().await.iter().all(Result::is_ok));
 }
