@@ -114,7 +114,12 @@ impl Network {
     }
 
     /// Compares with tract's own operators, and returns the names of all operators.
-    fn check(mut self, outputs: &[OutletId]) -> Vec<String> {
+    fn check(self, outputs: &[OutletId]) -> Vec<String> {
+        self.check_within(1e-5, outputs)
+    }
+
+    /// As [`check`](Self::check), with the largest error as a share of the largest value.
+    fn check_within(mut self, error: f32, outputs: &[OutletId]) -> Vec<String> {
         self.model.select_output_outlets(outputs).unwrap();
         let shape = self.model.input_fact(0).unwrap().shape.as_concrete().unwrap().to_vec();
         let inputs = [self.random(&shape), self.random(&shape)].map(Arc::new);
@@ -135,7 +140,7 @@ impl Network {
                     [expected, found].map(|t| t.try_as_plain_ram().unwrap().as_slice::<f32>().unwrap());
                 let scale = expected.iter().fold(1.0f32, |scale, value| scale.max(value.abs()));
                 for (at, (expected, found)) in expected.iter().zip(found).enumerate() {
-                    let close = (expected - found).abs() <= 1e-5 * scale;
+                    let close = (expected - found).abs() <= error * scale;
                     assert!(close, "{found} instead of {expected} at {at} by {processor:?}: {names:?}");
                 }
             }
@@ -228,7 +233,8 @@ proptest! {
         let input = network.pointwise(input, inputs);
         let output = network.conv(input, outputs, 1, shape);
         let output = network.then(then, output);
-        network.check(&[output]);
+        // minimal filtering rounds more, and what is cut off at six was larger before
+        network.check_within(1e-4, &[output]);
     }
 
     #[test]
@@ -264,7 +270,8 @@ proptest! {
             2 => network.wire(SumPool::new(spec, false, true), &[input]),
             _ => network.wire(SumPool::new(spec, true, true), &[input]),
         };
-        let names = network.check(&[output]);
+        // the convolution keeps its own result, or it would do the pool as well
+        let names = network.check(&[output, input]);
         prop_assert!(has(&names, "BlockedPool"));
     }
 
