@@ -172,7 +172,8 @@ impl<'a> Rewriter<'a> {
         let plain = value.plain.context("a tensor has one form at least")?;
         let Picture { channels, size } = self.picture(outlet)?.context("only pictures have blocks")?;
         let points = size.0 * size.1;
-        let node = self.kernel(Pack { points }, vec![0..channels * points], blocked(channels, size), true);
+        let all = 0..channels * points;
+        let node = self.kernel(Pack { points }, vec![all], blocked(channels, size), true);
         let name = format!("{}.pack", self.source.node(outlet.node).name);
         let parts =
             vec![Part { outlet: self.target.wire_node(name, node, &[plain])?[0], block: 0, channels }];
