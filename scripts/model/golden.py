@@ -3,8 +3,8 @@
 
     golden.py models/person-nanodet-g
 
-goes into golden/sample.json (the demo's sample pictures) and golden/synthetic.json (a computed picture of the
-network's own size) of the model's folder.
+goes into golden/sample.json (the demo's sample pictures), golden/opencv-doc.json (pictures of Debian's package of that
+name) and golden/synthetic.json (a computed picture of the network's own size) of the model's folder.
 
 Two scalers do not agree to the last bit, and a network answers that with scores that differ in the third digit. So the
 sample pictures are decoded and scaled by the Rust code (the example `canvas` of crates/detector), and everything after
@@ -25,7 +25,13 @@ from PIL import Image
 
 ROOT = Path(__file__).parents[2]
 FRAMES = sorted((ROOT / "services/demo/sample").glob("frame-*.jpg"))
-MIN_SCORE = {"sample": 0.25, "synthetic": 0.021}
+OPENCV_DOC = Path("/usr/share/doc/opencv-doc/examples/data")
+PHOTOGRAPHS = """aero1.jpg aero3.jpg aloeL.jpg apple.jpg baboon.jpg basketball1.png basketball2.png Blender_Suzanne1.jpg
+board.jpg box.png box_in_scene.png building.jpg butterfly.jpg cards.png chicky_512.png ela_original.jpg fruits.jpg
+graf1.png graf3.png HappyFish.jpg home.jpg left01.jpg left03.jpg left05.jpg leuvenA.jpg leuvenB.jpg
+licenseplate_motion.jpg messi5.jpg orange.jpg right02.jpg right06.jpg right09.jpg rubberwhale1.png rubberwhale2.png
+smarties.png squirrel_cls.jpg starry_night.jpg stuff.jpg sudoku.png WindowsLogo.jpg""".split()
+MIN_SCORE = {"sample": 0.25, "opencv-doc": 0.15, "synthetic": 0.021}
 # a decision closer than this may fall differently on another processor: such a picture is no test
 MARGIN = 1e-4
 
@@ -62,12 +68,11 @@ class Model:
         return (width, height), ((self.size[0] - width) // 2, (self.size[1] - height) // 2)
 
 
-def rust_canvases(folder: Path) -> list[Image.Image]:
-    """The sample pictures as the Rust code hands them to the model."""
+def rust_canvases(command: list[str], folder: Path, pictures: list[Path]) -> list[Image.Image]:
+    """The pictures as the Rust code hands them to the model."""
     with tempfile.TemporaryDirectory() as out:
-        command = "cargo run --quiet --release --package object-detector --example canvas --".split()
-        subprocess.run([*command, folder.resolve(), out, *FRAMES], cwd=ROOT, check=True)
-        return [Image.open(Path(out) / f"{frame.stem}.png").convert("RGB") for frame in FRAMES]
+        subprocess.run([*command, folder.resolve(), out, *pictures], cwd=ROOT, check=True)
+        return [Image.open(Path(out) / f"{picture.stem}.png").convert("RGB") for picture in pictures]
 
 
 def suppress(boxes: np.ndarray, limit: float) -> np.ndarray:
@@ -124,15 +129,22 @@ def write(path: Path, model: Model, min_score: float, records: list[dict]) -> No
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("models", nargs="+", type=Path, help="a model's folder")
+    run = "cargo run --quiet --release --package object-detector --example canvas --"
+    parser.add_argument("--canvas", default=run, help="the command that runs the example canvas")
     options = parser.parse_args()
+    pictures = {"sample": FRAMES, "opencv-doc": [OPENCV_DOC / name for name in PHOTOGRAPHS]}
+    missing = [picture for picture in pictures["opencv-doc"] if not picture.exists()]
+    if missing:
+        raise SystemExit(f"{missing[0]} is missing; install it with: apt-get install opencv-doc")
     for folder in options.models:
         model = Model(folder)
         golden = folder / "golden"
         golden.mkdir(exist_ok=True)
-        sizes = [Image.open(frame).size for frame in FRAMES]
-        sample = list(zip([frame.name for frame in FRAMES], sizes, rust_canvases(folder)))
-        found = answers(model, MIN_SCORE["sample"], sample)
-        write(golden / "sample.json", model, MIN_SCORE["sample"], found)
+        for name, files in pictures.items():
+            canvases = rust_canvases(options.canvas.split(), folder, files)
+            sizes = [Image.open(file).size for file in files]
+            shown = list(zip([file.name for file in files], sizes, canvases))
+            write(golden / f"{name}.json", model, MIN_SCORE[name], answers(model, MIN_SCORE[name], shown))
         computed = answers(model, MIN_SCORE["synthetic"], [("synthetic", model.size, synthetic(*model.size))])
         write(golden / "synthetic.json", model, MIN_SCORE["synthetic"], computed)
 

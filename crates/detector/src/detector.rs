@@ -1,6 +1,7 @@
 //! Pictures in, detections out
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use image::RgbImage;
 use tract_onnx::prelude::*;
@@ -23,6 +24,7 @@ pub struct Detector {
     input: Arc<Tensor>,
     /// Made at the first picture and again after a failed run, which leaves it undefined.
     state: Option<TypedSimpleState>,
+    network_time: Duration,
 }
 
 impl std::fmt::Debug for Detector {
@@ -39,6 +41,7 @@ impl Detector {
             letterbox: Letterbox::new(model.manifest()),
             input: Arc::new(blank(model)),
             state: None,
+            network_time: Duration::ZERO,
         }
     }
 
@@ -50,6 +53,11 @@ impl Detector {
     /// The last picture as the network saw it, scaled and with its margins; black before the first.
     pub fn canvas(&self) -> &RgbImage {
         self.letterbox.canvas()
+    }
+
+    /// How long the network alone took on the last picture; zero before the first.
+    pub fn network_time(&self) -> Duration {
+        self.network_time
     }
 
     /// What is seen in `picture` with a score of at least `min_score` (0 to 1), surest first.
@@ -110,7 +118,10 @@ impl Detector {
             Some(state) => state,
             none => none.insert(self.model.spawn()?),
         };
-        state.run(tvec![TValue::from_const(self.input.clone())])
+        let start = Instant::now();
+        let outputs = state.run(tvec![TValue::from_const(self.input.clone())]);
+        self.network_time = start.elapsed();
+        outputs
     }
 }
 

@@ -12,6 +12,7 @@ use tract_onnx::tract_hir::infer::Factoid;
 use crate::decode::{Decoder, Shape};
 use crate::error::{Cause, Error};
 use crate::manifest::Manifest;
+use crate::ops::{self, Operators};
 use crate::tensor;
 
 /// The name of the description inside a model's folder.
@@ -41,6 +42,14 @@ impl Model {
     /// A missing or unreadable file, a wrong description, a network that was altered (its SHA-256 differs from the
     /// description), that cannot be run here, or that does not fit its description.
     pub fn load(dir: &Path) -> Result<Self, Error> {
+        Self::load_with(dir, Operators::default())
+    }
+
+    /// As [`load`](Self::load), computed by these operators.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn load_with(dir: &Path, operators: Operators) -> Result<Self, Error> {
         let path = dir.join(MANIFEST);
         let text = read(&path, MAX_MANIFEST_BYTES)?;
         let text = String::from_utf8(text).map_err(|e| Error::Read {
@@ -50,14 +59,14 @@ impl Model {
         let manifest =
             Manifest::parse(&text).map_err(|source| Error::Manifest { path: Some(path), source })?;
         let onnx = read(&dir.join(&manifest.file), MAX_NETWORK_BYTES)?;
-        Self::new(manifest, &onnx)
+        Self::new(manifest, &onnx, operators)
     }
 
     /// As [`load`](Self::load), from the text of a `model.toml` and the bytes of the ONNX file, e.g. for a model that
     /// is part of the program.
     pub fn from_bytes(manifest: &str, onnx: &[u8]) -> Result<Self, Error> {
         let manifest = Manifest::parse(manifest).map_err(|source| Error::Manifest { path: None, source })?;
-        Self::new(manifest, onnx)
+        Self::new(manifest, onnx, Operators::default())
     }
 
     /// The model's description.
@@ -65,12 +74,12 @@ impl Model {
         &self.manifest
     }
 
-    fn new(manifest: Manifest, onnx: &[u8]) -> Result<Self, Error> {
+    fn new(manifest: Manifest, onnx: &[u8], operators: Operators) -> Result<Self, Error> {
         let actual = hex::encode(Sha256::digest(onnx));
         if actual != manifest.sha256 {
             return Err(Error::Altered { file: manifest.file, expected: manifest.sha256, actual });
         }
-        let (plan, decoder) = plan(&manifest, onnx)?;
+        let (plan, decoder) = plan(&manifest, onnx, operators)?;
         Ok(Self { manifest: Arc::new(manifest), plan, decoder })
     }
 
@@ -98,7 +107,11 @@ fn read(path: &Path, limit: u64) -> Result<Vec<u8>, Error> {
 }
 
 /// Parses, checks and optimises the network.
-fn plan(manifest: &Manifest, mut onnx: &[u8]) -> Result<(Arc<TypedRunnableModel>, Arc<dyn Decoder>), Error> {
+fn plan(
+    manifest: &Manifest,
+    mut onnx: &[u8],
+    operators: Operators,
+) -> Result<(Arc<TypedRunnableModel>, Arc<dyn Decoder>), Error> {
     let failed = |e: TractError| Error::Load { name: manifest.name.clone(), source: cause(e) };
     let mismatch = |reason| Error::Mismatch { name: manifest.name.clone(), reason };
 
@@ -113,7 +126,8 @@ fn plan(manifest: &Manifest, mut onnx: &[u8]) -> Result<(Arc<TypedRunnableModel>
     if declared.unify(&fact).is_err() {
         return Err(mismatch(format!("its input is {declared:?}, the description says f32 {shape:?}")));
     }
-    let network = network.with_input_fact(0, fact).and_then(|n| n.into_optimized()).map_err(failed)?;
+    let network =
+        network.with_input_fact(0, fact).and_then(|n| ops::optimise(n, operators)).map_err(failed)?;
 
     let mut shapes = vec![];
     for output in network.output_outlets().map_err(failed)? {
@@ -126,7 +140,7 @@ fn plan(manifest: &Manifest, mut onnx: &[u8]) -> Result<(Arc<TypedRunnableModel>
     }
     let (input, classes) = (&manifest.input, manifest.classes.len());
     let decoder = manifest.output.family.decoder(input, classes, &shapes).map_err(mismatch)?;
-    Ok((network.into_runnable().map_err(failed)?, decoder))
+    Ok((ops::runnable(network).map_err(failed)?, decoder))
 }
 
 /// The runtime's error as a plain error whose text holds the whole chain.

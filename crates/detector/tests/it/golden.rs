@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use image::{Rgb, RgbImage};
-use object_detector::{BoundingBox, Detection, Detector, Model, picture};
+use object_detector::{BoundingBox, Detection, Detector, Model, Operators, picture};
 use serde::Deserialize;
 
-use super::{bytes, models, repository};
+use super::{bytes, frame, models, repository, square_model};
 
 /// The largest difference of a score.
 const SCORE: f32 = 1e-3;
@@ -76,20 +76,54 @@ fn every_model_finds_in_a_computed_picture_what_onnx_runtime_finds() {
     }
 }
 
+/// Compares all golden answers `name` for the model in `folder` with what is found in the files that `file` reads.
+fn check_all(folder: &Path, name: &str, least: usize, file: impl Fn(&str) -> Vec<u8>) {
+    let (mut detector, golden) = load(folder, name);
+    assert!(golden.pictures.len() >= least);
+    let mut worst = (0.0f32, 0.0f32);
+    for answer in &golden.pictures {
+        let picture = picture::decode(&file(&answer.image), &picture::Limits::default()).unwrap();
+        let found = detector.detect(&picture, golden.min_score).unwrap();
+        let (score, edge) = compare(answer, &found);
+        assert!(score < SCORE && edge < EDGE, "{}: score {score}, edge {edge}", answer.image);
+        worst = (worst.0.max(score), worst.1.max(edge));
+    }
+    println!("{} {name}: score {:.1e}, edge {:.1e} px", folder.display(), worst.0, worst.1);
+}
+
 #[test]
 fn every_model_finds_in_the_sample_pictures_what_onnx_runtime_finds() {
-    for (folder, manifest) in models() {
-        let (mut detector, golden) = load(&folder, "sample.json");
-        assert!(golden.pictures.len() >= 80);
-        let mut worst = (0.0f32, 0.0f32);
-        for answer in &golden.pictures {
-            let jpeg = bytes(repository("services/demo/sample").join(&answer.image));
-            let picture = picture::decode(&jpeg, &picture::Limits::default()).unwrap();
-            let found = detector.detect(&picture, golden.min_score).unwrap();
-            let (score, edge) = compare(answer, &found);
-            assert!(score < SCORE && edge < EDGE, "{}: score {score}, edge {edge}", answer.image);
-            worst = (worst.0.max(score), worst.1.max(edge));
-        }
-        println!("{}: score {:.1e}, edge {:.1e} px", manifest.name, worst.0, worst.1);
+    for (folder, _) in models() {
+        check_all(&folder, "sample.json", 80, |name| bytes(repository("services/demo/sample").join(name)));
     }
+}
+
+#[test]
+fn every_model_finds_in_the_pictures_of_opencv_doc_what_onnx_runtime_finds() {
+    let pictures = Path::new("/usr/share/doc/opencv-doc/examples/data");
+    assert!(pictures.exists(), "{} is missing; apt-get install opencv-doc", pictures.display());
+    for (folder, _) in models() {
+        check_all(&folder, "opencv-doc.json", 40, |name| bytes(pictures.join(name)));
+    }
+}
+
+#[test]
+fn both_sets_of_operators_find_the_same() {
+    let (folder, manifest) = square_model();
+    let [mut fast, mut stock] = [Operators::Fast, Operators::Stock]
+        .map(|operators| Detector::new(&Model::load_with(&folder, operators).unwrap()));
+    for number in [0, 40, 79] {
+        let picture = picture::decode(&frame(number), &picture::Limits::default()).unwrap();
+        let expected = stock.detect(&picture, 0.1).unwrap();
+        assert!(!expected.is_empty());
+        let image = format!("frame {number}");
+        let boxes = expected.iter().map(|found| {
+            let b = found.bbox;
+            [b.x1, b.y1, b.x2, b.y2, found.score]
+        });
+        let answer = Answer { image, boxes: boxes.collect() };
+        let (score, edge) = compare(&answer, &fast.detect(&picture, 0.1).unwrap());
+        assert!(score < 1e-5 && edge < 1e-2, "{}: score {score}, edge {edge}", manifest.name);
+    }
+    assert!(fast.network_time() > std::time::Duration::ZERO);
 }
