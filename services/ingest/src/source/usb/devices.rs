@@ -8,6 +8,7 @@ use nokhwa::Camera;
 use nokhwa::utils::{CameraFormat, CameraIndex, RequestedFormat, RequestedFormatType};
 
 use super::choice::{USABLE, list};
+use crate::source::trouble::errno;
 
 /// Links whose names stay the same whatever else is plugged in.
 const BY_ID: &str = "/dev/v4l/by-id";
@@ -22,7 +23,8 @@ pub fn list_devices() -> anyhow::Result<String> {
         let formats = match formats(number) {
             Ok(formats) if formats.is_empty() => continue,
             Ok(formats) => table(formats),
-            // the second device of a camera, which has no pictures, cannot be opened as a camera
+            // the second device of a camera, which has no pictures, refuses without a number
+            Err(error) if errno(&error.to_string()).is_none() => continue,
             Err(error) => format!("    {}\n", super::explain(&error.to_string())),
         };
         writeln!(text, "/dev/video{number}  {}", info.human_name())?;

@@ -39,11 +39,15 @@ impl Glue {
         let is_glued = self.prints.iter().any(|earlier| {
             earlier.length == print.length && earlier.tail == print.tail && earlier.samples != print.samples
         });
+        if is_glued {
+            // not remembered, or the next whole picture would differ from it
+            return true;
+        }
         self.prints.push_back(print);
         if self.prints.len() > REMEMBERED {
             self.prints.pop_front();
         }
-        is_glued
+        false
     }
 }
 
@@ -68,6 +72,7 @@ mod tests {
         let info = jpeg::scan(&buffer).unwrap();
         assert_eq!(info.bytes, long.len(), "it looks well-formed");
         assert!(glue.is_glued(&buffer));
+        assert!(!glue.is_glued(&long), "the whole one is still good");
     }
 
     #[test]
