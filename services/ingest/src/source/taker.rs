@@ -87,6 +87,7 @@ impl<'a> Taker<'a> {
     }
 
     /// Pictures in a row that were no good.
+    #[cfg(feature = "camera")]
     pub fn bad_in_a_row(&self) -> u32 {
         self.bad_in_a_row
     }

@@ -42,6 +42,7 @@ impl Group {
     }
 
     /// Number of this group.
+    #[cfg(any(test, feature = "h264"))]
     pub fn number(&self) -> u64 {
         self.number
     }
