@@ -16,8 +16,6 @@ const REALM: &str = "test camera";
 /// One request.
 #[derive(Debug, Clone)]
 pub struct Request {
-    /// Counts from 0.
-    pub number: usize,
     pub target: String,
     pub authorization: Option<String>,
 }
@@ -117,7 +115,7 @@ async fn read_request(socket: &mut TcpStream, log: &Mutex<Vec<Request>>) -> Opti
     let target = first.strip_prefix("GET ").and_then(|rest| rest.strip_suffix(" HTTP/1.1"));
     let target = target.unwrap_or_else(|| panic!("not a GET: {first}")).to_owned();
     let mut log = log.lock().unwrap();
-    let request = Request { number: log.len(), target, authorization };
+    let request = Request { target, authorization };
     log.push(request.clone());
     Some(request)
 }

@@ -43,10 +43,9 @@ fn the_usb_camera_in_the_sample_is_valid() {
         source: Source,
     }
     let only: Only = toml::from_str(line.trim_start_matches('#')).unwrap();
-    match only.source.check() {
-        Ok(()) => assert!(cfg!(feature = "camera")),
-        Err(error) => assert!(error.to_string().contains("--features camera"), "{error}"),
-    }
+    let problem = only.source.check().err().map(|error| error.to_string());
+    assert_eq!(problem.is_none(), cfg!(feature = "camera"), "{problem:?}");
+    assert!(problem.is_none_or(|problem| problem.contains("--features camera")));
 }
 
 #[test]
