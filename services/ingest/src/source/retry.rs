@@ -111,19 +111,43 @@ mod tests {
         assert!(backoff.next(&trouble) <= FIRST);
     }
 
-    /// Breaks at once, with one picture each time.
-    struct Fickle {
-        opened: u32,
-        closed: u32,
-        trouble: Trouble,
+    /// How often a source that breaks at once is opened within `time`.
+    fn opened_within(time: Duration, trouble: &Trouble) -> u32 {
+        let (mut backoff, mut now, mut opened) = (Backoff::default(), Duration::ZERO, 0);
+        while now < time {
+            opened += 1;
+            // it gave a picture before it broke
+            backoff.worked_for(Duration::from_millis(1));
+            now += backoff.next(trouble);
+        }
+        opened
     }
 
-    impl Session for Fickle {
+    #[test]
+    fn a_source_that_breaks_at_once_is_opened_ever_less_often() {
+        let opened = opened_within(Duration::from_secs(300), &Trouble::new("broken"));
+        assert!((12..=32).contains(&opened), "{opened} times in five minutes");
+    }
+
+    #[test]
+    fn a_refused_login_is_hardly_ever_tried_again() {
+        let opened = opened_within(Duration::from_secs(600), &Trouble::login(true));
+        assert!((5..=11).contains(&opened), "{opened} times in ten minutes");
+    }
+
+    /// Breaks once, then comes to its end.
+    #[derive(Default)]
+    struct Short {
+        opened: u32,
+        closed: u32,
+    }
+
+    impl Session for Short {
         async fn run(&mut self, feed: &Feed) -> Result<Finished, Trouble> {
             self.opened += 1;
             let captured = std::time::SystemTime::UNIX_EPOCH;
             feed.picture(Picture { jpeg: bytes::Bytes::new(), captured, width: 1, height: 1 });
-            Err(self.trouble.clone())
+            if self.opened == 1 { Err(Trouble::new("broken")) } else { Ok(Finished("that was all")) }
         }
 
         async fn close(&mut self) {
@@ -131,29 +155,12 @@ mod tests {
         }
     }
 
-    async fn opened_within(time: Duration, trouble: Trouble) -> u32 {
-        let (feed, _intake) = feed(Delivery::Latest);
-        let stop = Stop::new();
-        let mut session = Fickle { opened: 0, closed: 0, trouble };
-        let timer = stop.clone();
-        tokio::spawn(async move {
-            tokio::time::sleep(time).await;
-            timer.cancel();
-        });
-        keep_open(&mut session, &feed, &stop).await;
-        assert_eq!(session.closed, session.opened, "each is closed");
-        session.opened
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_source_that_breaks_at_once_is_opened_ever_less_often() {
-        let opened = opened_within(Duration::from_secs(300), Trouble::new("broken")).await;
-        assert!((12..=30).contains(&opened), "{opened} times in five minutes");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_refused_login_is_hardly_ever_tried_again() {
-        let opened = opened_within(Duration::from_secs(600), Trouble::login(true)).await;
-        assert!((5..=11).contains(&opened), "{opened} times in ten minutes");
+    #[tokio::test]
+    async fn a_source_is_closed_and_opened_until_its_end() {
+        let (feed, intake) = feed(Delivery::Latest);
+        let mut session = Short::default();
+        keep_open(&mut session, &feed, &Stop::new()).await;
+        assert_eq!((session.opened, session.closed), (2, 2));
+        assert_eq!(intake.recv().await.problem.as_deref(), Some("that was all"));
     }
 }

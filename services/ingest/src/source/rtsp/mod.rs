@@ -223,8 +223,8 @@ impl KeyFrames {
 mod tests {
     use super::*;
 
-    #[tokio::test(start_paused = true)]
-    async fn key_frames_are_waited_for_where_they_come_often_enough() {
+    #[test]
+    fn key_frames_are_waited_for_where_they_come_often_enough() {
         let start = Instant::now();
         let at = |ms| start + Duration::from_millis(ms);
         let mut keys = KeyFrames::new();
