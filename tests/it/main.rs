@@ -15,3 +15,5 @@ mod page_states;
 mod privacy;
 mod start;
 mod system;
+#[cfg(feature = "camera")]
+mod usb;

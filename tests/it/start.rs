@@ -61,8 +61,8 @@ fn wrong_values_say_what_to_write() {
         ),
         (
             "people-counter-ingest",
-            camera("device = \"a\"\nsource = { kind = \"usb\", device = \"/dev/video0\" }"),
-            "USB",
+            camera("device = \"a\"\nsource = { kind = \"http\", url = \"ftp://camera/\" }"),
+            "http:// or https://",
         ),
         ("people-counter-inference", format!("{store}[log]\nfilter = \"=\"\n"), "log filter"),
     ];

@@ -9,5 +9,7 @@ pub mod rest;
 pub mod servers;
 pub mod stage;
 pub mod system;
+pub mod usb_camera;
 pub mod viewer;
+pub mod vm;
 pub mod wait;

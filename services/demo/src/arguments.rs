@@ -10,7 +10,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u16).range(0..=200))]
     pub(crate) cameras: u16,
 
-    /// A camera of your own beside the sample cameras: a folder of pictures, a video file, rtsp://… or
+    /// A camera of your own beside the sample cameras: a folder of pictures, a video file, http://…, rtsp://… or
     /// /dev/videoN; may be given several times
     #[arg(long, value_name = "SOURCE")]
     pub(crate) source: Vec<String>,

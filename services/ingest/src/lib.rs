@@ -9,6 +9,7 @@
 //! * `camera`: one device with its source, its ledger, its connection to the broker and the store.
 
 mod camera;
+mod command_line;
 pub mod config;
 mod gate;
 mod jpeg;
@@ -98,6 +99,14 @@ impl iot_chassis::Service for Service {
             tasks.spawn(name, camera.run(tasks.stop()));
         }
         tasks.join().await
+    }
+
+    fn subcommands() -> Vec<clap::Command> {
+        command_line::commands()
+    }
+
+    fn subcommand(name: &str, arguments: &clap::ArgMatches) -> anyhow::Result<()> {
+        command_line::run(name, arguments)
     }
 }
 

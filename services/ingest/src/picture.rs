@@ -78,18 +78,22 @@ impl Refusal {
 }
 
 impl Picture {
-    /// A JPEG that [`jpeg`] has found whole, if it is within the limits.
+    /// The JPEG that [`jpeg`] has found whole at the start of `data`, if it is within the limits.
     ///
     /// # Errors
     /// [`Refusal::TooLarge`].
     pub fn from_jpeg(
-        jpeg: Bytes,
+        data: &[u8],
         info: Info,
         captured: SystemTime,
         limits: &Limits,
     ) -> Result<Self, Refusal> {
         let (width, height) = (u32::from(info.width), u32::from(info.height));
-        if jpeg.len() as u64 > limits.bytes || width > limits.width || height > limits.height {
+        if info.bytes as u64 > limits.bytes || width > limits.width || height > limits.height {
+            return Err(Refusal::TooLarge);
+        }
+        let jpeg = info.file(data);
+        if jpeg.len() as u64 > limits.bytes {
             return Err(Refusal::TooLarge);
         }
         Ok(Self { jpeg, captured, width, height })
@@ -107,21 +111,36 @@ impl Picture {
             return Self::from_png(&file, captured, limits);
         }
         let info = jpeg::scan(&file)?;
-        let mut jpeg = Bytes::from(file);
-        jpeg.truncate(info.bytes);
-        Self::from_jpeg(jpeg, info, captured, limits)
+        Self::from_jpeg(&file, info, captured, limits)
     }
 
     fn from_png(file: &[u8], captured: SystemTime, limits: &Limits) -> Result<Self, Refusal> {
         let mut reader = ImageReader::with_format(Cursor::new(file), ImageFormat::Png);
         reader.limits(decoding(limits));
         let pixels = reader.decode().map_err(|error| refusal(&error))?.to_rgb8();
+        Self::from_rgb(&pixels, pixels.width(), pixels.height(), captured, limits)
+    }
+
+    /// Pixels of three bytes each, row by row from the top.
+    ///
+    /// # Errors
+    /// [`Refusal::TooLarge`], or there are not as many as `width` and `height` say.
+    pub fn from_rgb(
+        pixels: &[u8],
+        width: u32,
+        height: u32,
+        captured: SystemTime,
+        limits: &Limits,
+    ) -> Result<Self, Refusal> {
+        if pixels.len() as u64 != u64::from(width) * u64::from(height) * 3 {
+            return Err(Refusal::Truncated);
+        }
         let mut jpeg = Vec::new();
         JpegEncoder::new_with_quality(&mut jpeg, JPEG_QUALITY)
-            .encode_image(&pixels)
+            .encode(pixels, width, height, image::ExtendedColorType::Rgb8)
             .map_err(|_too_wide_for_jpeg| Refusal::TooLarge)?;
         let info = jpeg::scan(&jpeg)?;
-        Self::from_jpeg(jpeg.into(), info, captured, limits)
+        Self::from_jpeg(&jpeg, info, captured, limits)
     }
 }
 

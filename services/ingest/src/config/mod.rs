@@ -1,6 +1,8 @@
 //! [`Config`]: which cameras there are and where their pictures go.
 
+mod address;
 mod camera;
+mod secret;
 mod source;
 
 use std::collections::BTreeSet;
@@ -12,9 +14,13 @@ use iot_chassis::{Address, Log};
 use people_counter_events::Topics;
 use serde::{Deserialize, Serialize};
 
+pub use address::{Address, Credentials};
 pub(crate) use camera::check_interval;
 pub use camera::{Camera, DeviceMqtt, Gate, Preparation};
-pub use source::{Folder, Source, Video, parse_source};
+pub use secret::Secret;
+#[cfg(not(feature = "camera"))]
+pub(crate) use source::NO_CAMERAS;
+pub use source::{Folder, HttpCamera, RtspCamera, Source, UsbCamera, Video, parse_source};
 
 /// Everything `people-counter-ingest` can be told. Every key but the cameras and the bucket has a default.
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -287,15 +293,30 @@ mod tests {
     }
 
     #[test]
-    fn sources_of_later_builds_are_refused_by_name() {
+    fn wrong_sources_are_named() {
         for (source, words) in [
-            ("kind = 'usb', device = '/dev/video0'", "no USB source yet"),
-            ("kind = 'rtsp', url = 'rtsp://host/'", "no RTSP source yet"),
-            ("kind = 'http', url = 'http://host/'", "no HTTP source yet"),
+            ("kind = 'folder', path = '/p', remove = true", "remove is only for"),
+            ("kind = 'folder', path = '/p', watch = true, start = 3", "start is not for"),
+            ("kind = 'http', url = 'camera/path'", "url"),
+            ("kind = 'http', url = 'ftp://camera/path'", "http:// or https://"),
+            ("kind = 'http', url = 'http://c/', password = 'x'", "no username"),
+            ("kind = 'http', url = 'http://c/', timeout = '1ms'", "timeout"),
+            ("kind = 'http', url = 'http://c/', ffmpeg = 'x'", "unknown field"),
         ] {
             let text = format!("{STORE}[[cameras]]\ndevice = 'cam-1'\nsource = {{ {source} }}\n");
             let problem = problem(&text);
-            assert!(problem.contains("cam-1") && problem.contains(words), "{problem}");
+            assert!(problem.contains(words), "{source}\n{problem}");
         }
+    }
+
+    #[test]
+    fn a_cameras_password_is_not_printed() {
+        let source = "kind = 'http', url = 'http://c/', username = 'me', password = 'hunter2'";
+        let config =
+            parse(&format!("{STORE}[[cameras]]\ndevice = 'cam-1'\nsource = {{ {source} }}\n")).unwrap();
+        config.check().unwrap();
+        let printed = toml::to_string_pretty(&config).unwrap();
+        assert!(printed.contains("http://c") && !printed.contains("hunter2"), "{printed}");
+        assert!(!format!("{config:?}").contains("hunter2"));
     }
 }

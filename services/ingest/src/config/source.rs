@@ -3,32 +3,29 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{bail, ensure};
+use anyhow::{Context, bail, ensure};
 use serde::{Deserialize, Serialize};
+
+use super::address::{Address, Credentials};
+use super::secret::Secret;
+
+/// What is missing of a build without USB cameras.
+pub(crate) const NO_CAMERAS: &str = "this program was built without USB cameras, build it with `--features camera`, which needs libclang (on Debian: apt-get install libclang1)";
 
 /// Where pictures come from.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
 pub enum Source {
-    /// Picture files of a folder, in the order of their names.
+    /// Picture files of a folder.
     Folder(Folder),
     /// A video file, decoded by ffmpeg.
     Video(Video),
-    /// A camera on this machine. Not in this build.
-    Usb {
-        /// Its device node.
-        device: PathBuf,
-    },
-    /// A network camera that speaks RTSP. Not in this build.
-    Rtsp {
-        /// Its address.
-        url: String,
-    },
-    /// A network camera that speaks HTTP. Not in this build.
-    Http {
-        /// Its address.
-        url: String,
-    },
+    /// A camera on this machine.
+    Usb(UsbCamera),
+    /// A network camera that speaks RTSP.
+    Rtsp(RtspCamera),
+    /// A network camera that speaks HTTP.
+    Http(HttpCamera),
 }
 
 /// Picture files of a folder.
@@ -43,6 +40,13 @@ pub struct Folder {
     /// Number of files to pass over at first; counts on from the first file after the last one.
     #[serde(default)]
     pub start: usize,
+    /// Takes only files that are new or changed, each once, as they come: for cameras that upload by FTP. What is
+    /// there already is old and left alone.
+    #[serde(default)]
+    pub watch: bool,
+    /// Removes each file after it was taken, and takes what is there already. Only with `watch`.
+    #[serde(default)]
+    pub remove: bool,
 }
 
 /// A video file.
@@ -62,6 +66,73 @@ pub struct Video {
     pub ffmpeg: PathBuf,
 }
 
+/// A camera on this machine. In a build with the cargo feature `camera`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct UsbCamera {
+    /// Its device node, a link to it such as `/dev/v4l/by-id/...`, or `name:` and a part of its name. Looked up
+    /// anew at every opening, because numbers change when cameras are plugged in.
+    pub device: String,
+    /// Width to ask for, in pixels; the nearest one that the camera has is taken.
+    #[serde(default = "usb_width")]
+    pub width: u32,
+    /// Height to ask for, in pixels.
+    #[serde(default = "usb_height")]
+    pub height: u32,
+    /// A camera that gives no picture for this long is opened again.
+    #[serde(default = "usb_timeout", with = "humantime_serde")]
+    pub timeout: Duration,
+}
+
+/// A network camera that speaks RTSP. In a build with the cargo feature `rtsp`, which is on by default.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct RtspCamera {
+    /// Its address, `rtsp://...`.
+    pub url: Address,
+    /// User name, if it asks for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+    /// Password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<Secret>,
+    /// File with the password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password_file: Option<PathBuf>,
+    /// A camera that does not answer or sends nothing for this long is opened again.
+    #[serde(default = "network_timeout", with = "humantime_serde")]
+    pub timeout: Duration,
+    /// The program that decodes what this build does not decode itself.
+    #[serde(default = "ffmpeg")]
+    pub ffmpeg: PathBuf,
+}
+
+/// A network camera that speaks HTTP: an MJPEG stream, or a picture at each request. Which one shows in its answer.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct HttpCamera {
+    /// Its address, `http://...` or `https://...`.
+    pub url: Address,
+    /// User name, if it asks for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+    /// Password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<Secret>,
+    /// File with the password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password_file: Option<PathBuf>,
+    /// Certificates (PEM) to trust beside the system's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<PathBuf>,
+    /// Whether the camera's certificate must be valid. Without it, whoever is in between can show any picture.
+    #[serde(default = "yes")]
+    pub verify_certificate: bool,
+    /// A camera that does not answer or sends no picture for this long is opened again.
+    #[serde(default = "network_timeout", with = "humantime_serde")]
+    pub timeout: Duration,
+}
+
 fn yes() -> bool {
     true
 }
@@ -70,10 +141,33 @@ fn ffmpeg() -> PathBuf {
     "ffmpeg".into()
 }
 
+fn usb_width() -> u32 {
+    1280
+}
+
+fn usb_height() -> u32 {
+    720
+}
+
+fn usb_timeout() -> Duration {
+    Duration::from_secs(5)
+}
+
+fn network_timeout() -> Duration {
+    Duration::from_secs(10)
+}
+
 impl Folder {
     /// All of `path`, over and over.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), repeat: true, start: 0 }
+        Self { path: path.into(), repeat: true, start: 0, watch: false, remove: false }
+    }
+
+    fn check(&self) -> anyhow::Result<()> {
+        ensure!(!self.path.as_os_str().is_empty(), "path is empty");
+        ensure!(self.watch || !self.remove, "remove is only for folders with watch = true");
+        ensure!(!self.watch || self.start == 0, "start is not for folders with watch = true");
+        Ok(())
     }
 }
 
@@ -84,60 +178,115 @@ impl Video {
     }
 }
 
+impl UsbCamera {
+    /// The camera `device` with the defaults.
+    pub fn new(device: impl Into<String>) -> Self {
+        Self { device: device.into(), width: usb_width(), height: usb_height(), timeout: usb_timeout() }
+    }
+
+    fn check(&self) -> anyhow::Result<()> {
+        ensure!(cfg!(feature = "camera"), NO_CAMERAS);
+        ensure!(!self.device.is_empty(), "device is empty");
+        for size in [self.width, self.height] {
+            ensure!((1..=65_535).contains(&size), "width and height must be between 1 and 65535");
+        }
+        check_timeout(self.timeout)
+    }
+}
+
+impl RtspCamera {
+    /// The camera at `url` with the defaults.
+    pub fn new(url: Address) -> Self {
+        Self {
+            url,
+            username: None,
+            password: None,
+            password_file: None,
+            timeout: network_timeout(),
+            ffmpeg: ffmpeg(),
+        }
+    }
+
+    /// Who we are to the camera.
+    pub(crate) fn credentials(&self) -> anyhow::Result<Option<Credentials>> {
+        self.url.credentials(self.username.as_deref(), self.password.as_ref(), self.password_file.as_ref())
+    }
+
+    fn check(&self) -> anyhow::Result<()> {
+        ensure!(
+            cfg!(feature = "rtsp"),
+            "this program was built without RTSP cameras, build it with `--features rtsp`"
+        );
+        self.url.check(&["rtsp"])?;
+        Address::check_login(self.username.as_deref(), self.password.as_ref(), self.password_file.as_ref())?;
+        check_timeout(self.timeout)
+    }
+}
+
+impl HttpCamera {
+    /// The camera at `url` with the defaults.
+    pub fn new(url: Address) -> Self {
+        Self {
+            url,
+            username: None,
+            password: None,
+            password_file: None,
+            ca_file: None,
+            verify_certificate: true,
+            timeout: network_timeout(),
+        }
+    }
+
+    /// Who we are to the camera.
+    pub(crate) fn credentials(&self) -> anyhow::Result<Option<Credentials>> {
+        self.url.credentials(self.username.as_deref(), self.password.as_ref(), self.password_file.as_ref())
+    }
+
+    fn check(&self) -> anyhow::Result<()> {
+        self.url.check(&["http", "https"])?;
+        Address::check_login(self.username.as_deref(), self.password.as_ref(), self.password_file.as_ref())?;
+        check_timeout(self.timeout)
+    }
+}
+
+fn check_timeout(timeout: Duration) -> anyhow::Result<()> {
+    let bounds = Duration::from_millis(100)..=Duration::from_secs(3600);
+    ensure!(bounds.contains(&timeout), "timeout must be between 100ms and 1h");
+    Ok(())
+}
+
 impl Source {
     /// The kind as it stands in the configuration and the device's status.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Folder(_) => "folder",
             Self::Video(_) => "video",
-            Self::Usb { .. } => "usb",
-            Self::Rtsp { .. } => "rtsp",
-            Self::Http { .. } => "http",
+            Self::Usb(_) => "usb",
+            Self::Rtsp(_) => "rtsp",
+            Self::Http(_) => "http",
         }
     }
 
     /// Checks what can be said without I/O.
     ///
     /// # Errors
-    /// A path that is missing; a kind that this build lacks, with what to add.
+    /// The setting that is wrong; a kind that this build lacks, with what to add.
     pub fn check(&self) -> anyhow::Result<()> {
         match self {
-            Self::Folder(Folder { path, .. }) | Self::Video(Video { path, .. }) => {
-                ensure!(!path.as_os_str().is_empty(), "path is empty");
+            Self::Folder(folder) => folder.check(),
+            Self::Video(video) => {
+                ensure!(!video.path.as_os_str().is_empty(), "path is empty");
+                Ok(())
             }
-            Self::Usb { device } => bail!(
-                "this version has no USB source yet (the cargo feature `camera`, with Debian's libclang-dev): let ffmpeg (Debian's package ffmpeg) write pictures into a folder, `ffmpeg -f v4l2 -i {} -vf fps=1 FOLDER/%08d.jpg`, and give that folder",
-                device.display()
-            ),
-            Self::Rtsp { url } => bail!("this version has no RTSP source yet: {}", by_ffmpeg(url)),
-            Self::Http { url } => bail!("this version has no HTTP source yet: {}", by_ffmpeg(url)),
+            Self::Usb(usb) => usb.check(),
+            Self::Rtsp(rtsp) => rtsp.check(),
+            Self::Http(http) => http.check(),
         }
-        Ok(())
     }
 }
 
-/// How to get pictures from a network camera meanwhile.
-fn by_ffmpeg(url: &str) -> String {
-    format!(
-        "let ffmpeg (Debian's package ffmpeg) write pictures into a folder, `ffmpeg -i {} -vf fps=1 FOLDER/%08d.jpg`, and give that folder",
-        host(url)
-    )
-}
-
-/// The address without user and password.
-fn host(url: &str) -> String {
-    match url.split_once("://") {
-        Some((scheme, rest)) => {
-            let authority = rest.split('/').next().unwrap_or_default();
-            let host = authority.rsplit('@').next().unwrap_or_default();
-            format!("{scheme}://{host}")
-        }
-        None => "(no address)".into(),
-    }
-}
-
-/// Reads a source as it is given on a command line: a folder, a video file, `rtsp://…`, `http://…` or
-/// `/dev/videoN`.
+/// Reads a source as it is given on a command line: a folder, a video file, `rtsp://...`, `http://...`,
+/// `/dev/videoN` or `name:` and a part of a USB camera's name.
 ///
 /// # Errors
 /// Nothing of that name exists, or this build lacks what it takes.
@@ -145,17 +294,19 @@ pub fn parse_source(text: &str) -> anyhow::Result<Source> {
     let scheme = text.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());
     let path = Path::new(text);
     let source = match scheme.as_deref() {
-        Some("rtsp" | "rtsps") => Source::Rtsp { url: text.into() },
-        Some("http" | "https") => Source::Http { url: text.into() },
+        Some("rtsp") => Source::Rtsp(RtspCamera::new(text.parse()?)),
+        Some("http" | "https") => Source::Http(HttpCamera::new(text.parse()?)),
         Some(other) => {
-            bail!("a source cannot be {other}://, give a folder, a video file, rtsp://… or /dev/videoN")
+            bail!(
+                "a source cannot be {other}://, give a folder, a video file, rtsp://…, http://… or /dev/videoN"
+            )
         }
-        None if text.starts_with("/dev/") => Source::Usb { device: path.into() },
+        None if text.starts_with("/dev/") || text.starts_with("name:") => Source::Usb(UsbCamera::new(text)),
         None if path.is_dir() => Source::Folder(Folder::new(path)),
         None if path.is_file() => Source::Video(Video::new(path)),
         None => bail!("there is no folder or video file {text:?}"),
     };
-    source.check()?;
+    source.check().with_context(|| format!("a source of kind {}", source.kind()))?;
     Ok(source)
 }
 
@@ -178,13 +329,50 @@ mod tests {
         for (text, words) in [
             ("/nowhere/at/all", "there is no folder or video file"),
             ("ftp://host/", "cannot be ftp://"),
-            ("rtsp://user:hunter2@host:554/live", "rtsp://host:554"),
-            ("HTTP://host/snapshot.jpg", "no HTTP source yet"),
-            ("/dev/video0", "the cargo feature `camera`"),
+            ("http://user:hunter2@/live", "url"),
         ] {
-            let problem = parse_source(text).unwrap_err().to_string();
+            let problem = format!("{:#}", parse_source(text).unwrap_err());
             assert!(problem.contains(words), "{problem}");
             assert!(!problem.contains("hunter2"), "{problem}");
+        }
+    }
+
+    #[test]
+    fn an_address_is_a_network_camera() {
+        let http = Source::Http(HttpCamera::new("HTTP://host/snapshot.jpg".parse().unwrap()));
+        assert_eq!(parse_source("HTTP://host/snapshot.jpg").unwrap(), http);
+    }
+
+    #[cfg(feature = "rtsp")]
+    #[test]
+    fn rtsp_is_read() {
+        let text = "rtsp://user:hunter2@host:554/live";
+        let source = parse_source(text).unwrap();
+        assert_eq!(source, Source::Rtsp(RtspCamera::new(text.parse().unwrap())));
+        assert!(!format!("{source:?}").contains("hunter2"));
+    }
+
+    #[cfg(not(feature = "rtsp"))]
+    #[test]
+    fn what_lacks_for_rtsp_is_said() {
+        let problem = format!("{:#}", parse_source("rtsp://host/").unwrap_err());
+        assert!(problem.contains("--features rtsp"), "{problem}");
+    }
+
+    #[cfg(feature = "camera")]
+    #[test]
+    fn a_device_is_a_usb_camera() {
+        for text in ["/dev/video0", "/dev/v4l/by-id/usb-camera-index0", "name:Webcam"] {
+            assert_eq!(parse_source(text).unwrap(), Source::Usb(UsbCamera::new(text)));
+        }
+    }
+
+    #[cfg(not(feature = "camera"))]
+    #[test]
+    fn what_lacks_for_usb_is_said() {
+        for text in ["/dev/video0", "name:Webcam"] {
+            let problem = format!("{:#}", parse_source(text).unwrap_err());
+            assert!(problem.contains("--features camera") && problem.contains("libclang1"), "{problem}");
         }
     }
 }

@@ -4,6 +4,7 @@
 //! next, and is counted. Giving is synchronous, so a source may as well be a plain thread around a driver.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use people_counter_events::Delivery;
@@ -33,6 +34,7 @@ pub struct News {
 #[derive(Debug, Default)]
 struct Shared {
     news: Mutex<News>,
+    given: AtomicU64,
     fresh: Notify,
 }
 
@@ -80,6 +82,7 @@ impl Feed {
 
     /// Hands over a picture; never waits.
     pub fn picture(&self, picture: Picture) {
+        self.shared.given.fetch_add(1, Ordering::Relaxed);
         self.tell(|news| {
             news.pictures.push_back(picture);
             if news.pictures.len() > self.capacity {
@@ -87,6 +90,11 @@ impl Feed {
                 news.overrun += 1;
             }
         });
+    }
+
+    /// Number of pictures handed over so far.
+    pub fn given(&self) -> u64 {
+        self.shared.given.load(Ordering::Relaxed)
     }
 
     /// A picture could not be taken.

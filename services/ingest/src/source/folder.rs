@@ -1,73 +1,97 @@
 //! Picture files of a folder, one at each tick, in the order of their names.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::ffi::OsString;
-use std::fs::File;
-use std::io::Read;
-use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Context;
 use tokio::task::spawn_blocking;
 
+use super::arrivals::Arrivals;
+use super::file::{Files, Look, MAX_FILES, names};
 use super::{Feed, Manner};
 use crate::config;
 use crate::config::Limits;
 use crate::picture::{Picture, Refusal};
 
-/// A file that changed within this time and is not whole may still be on its way.
-const SETTLED_AFTER: Duration = Duration::from_secs(2);
-
-/// Most files of one pass; what comes after them has its turn in a folder that is not so full.
-const MAX_FILES: usize = 100_000;
-
 /// Most files that are passed over at one tick before the source takes a breath.
 const MAX_REFUSED_AT_ONCE: usize = 100;
-
-/// Most refused files that are remembered so as not to be read and named again.
-const MAX_REMEMBERED: usize = 10_000;
 
 /// The source.
 #[derive(Debug)]
 pub struct Folder {
-    cursor: Cursor,
+    walk: Walk,
     interval: Duration,
+}
+
+/// The way through the folder.
+#[derive(Debug)]
+enum Walk {
+    Passes(Cursor),
+    Arrivals(Arrivals),
+}
+
+impl Walk {
+    fn next(&mut self) -> Step {
+        match self {
+            Self::Passes(cursor) => cursor.next(),
+            Self::Arrivals(arrivals) => arrivals.next(),
+        }
+    }
+
+    fn take_refused(&mut self) -> Vec<Refusal> {
+        match self {
+            Self::Passes(cursor) => cursor.files.take_refused(),
+            Self::Arrivals(arrivals) => arrivals.take_refused(),
+        }
+    }
 }
 
 impl Folder {
     pub(super) fn open(config: &config::Folder, manner: Manner) -> anyhow::Result<Self> {
-        let mut cursor = Cursor::new(config, manner.limits);
-        cursor.scan().with_context(|| {
+        let problem = || {
             format!("cannot read the folder {}, check that it exists and may be read", config.path.display())
-        })?;
-        cursor.skip(config.start);
-        Ok(Self { cursor, interval: manner.interval })
+        };
+        let walk = if config.watch {
+            Walk::Arrivals(Arrivals::open(config, manner.limits).with_context(problem)?)
+        } else {
+            let mut cursor = Cursor::new(config, manner.limits);
+            cursor.scan().with_context(problem)?;
+            cursor.skip(config.start);
+            Walk::Passes(cursor)
+        };
+        Ok(Self { walk, interval: manner.interval })
     }
 
     pub(super) async fn run(self, feed: &Feed) {
-        let mut cursor = self.cursor;
+        let mut walk = self.walk;
         let mut ticks = feed.tempo().ticks(self.interval);
         loop {
             ticks.tick().await;
             let reading = spawn_blocking(move || {
-                let step = cursor.next();
-                (cursor, step)
+                let step = walk.next();
+                (walk, step)
             });
             let step;
-            (cursor, step) = match reading.await {
+            (walk, step) = match reading.await {
                 Ok(read) => read,
                 Err(panic) => {
                     feed.problem(Some(format!("reading the folder broke off: {panic}")));
                     return;
                 }
             };
-            for refusal in cursor.refused.drain(..) {
+            for refusal in walk.take_refused() {
                 feed.refused(refusal);
             }
             match step {
                 Step::Picture(picture) => {
                     feed.problem(None);
                     feed.picture(picture);
+                    // what has come since the last tick comes now, or the newest would wait behind it
+                    if matches!(walk, Walk::Arrivals(_)) {
+                        ticks.tick_again();
+                    }
                 }
                 Step::Nothing(problem) => feed.problem(problem),
                 Step::Ended => {
@@ -81,32 +105,24 @@ impl Folder {
 
 /// What a tick brings.
 #[derive(Debug, PartialEq, Eq)]
-enum Step {
+pub enum Step {
     Picture(Picture),
     /// No picture this time; the sentence says what is wrong, if anything is.
     Nothing(Option<String>),
     Ended,
 }
 
-/// What tells one version of a file from the next.
-type Version = (u64, Option<SystemTime>);
-
 /// Walks through the folder, blocking.
 #[derive(Debug)]
 struct Cursor {
     path: PathBuf,
     repeat: bool,
-    limits: Limits,
-    settled_after: Duration,
+    files: Files,
     /// What is left of this pass.
     names: VecDeque<OsString>,
     /// Files of this pass that were not whole but may become so.
     unsettled: VecDeque<OsString>,
-    /// Files that are no good, so that each version of one is named and counted once.
-    known: HashMap<OsString, Version>,
     taken_this_pass: u64,
-    /// Refusals since the caller took them.
-    refused: Vec<Refusal>,
 }
 
 impl Cursor {
@@ -114,25 +130,16 @@ impl Cursor {
         Self {
             path: config.path.clone(),
             repeat: config.repeat,
-            limits,
-            settled_after: SETTLED_AFTER,
+            files: Files::new(limits),
             names: VecDeque::new(),
             unsettled: VecDeque::new(),
-            known: HashMap::new(),
             taken_this_pass: 0,
-            refused: Vec::new(),
         }
     }
 
     /// Starts a pass.
     fn scan(&mut self) -> std::io::Result<()> {
-        let mut names = Vec::new();
-        for entry in std::fs::read_dir(&self.path)? {
-            let name = entry?.file_name();
-            if is_picture_name(Path::new(&name)) {
-                names.push(name);
-            }
-        }
+        let mut names = names(&self.path)?;
         names.sort();
         if names.len() > MAX_FILES {
             tracing::warn!(
@@ -186,66 +193,22 @@ impl Cursor {
 
     fn problem(&self) -> Option<String> {
         let none = self.taken_this_pass == 0 && self.names.is_empty();
-        none.then(|| match self.known.len() {
+        none.then(|| match self.files.number_of_bad() {
             0 => "there is no picture in the folder".into(),
             bad => format!("none of the {bad} pictures in the folder can be used"),
         })
     }
 
     fn take(&mut self, name: OsString) -> Option<Picture> {
-        let path = self.path.join(&name);
-        let (version, modified) = match std::fs::metadata(&path) {
-            // a pipe or a device would hold the reader for ever
-            Ok(metadata) if !metadata.is_file() => return None,
-            Ok(metadata) => {
-                let modified = metadata.modified().ok();
-                ((metadata.len(), modified), modified)
+        match self.files.look(&self.path, &name) {
+            Look::Picture { picture, .. } => Some(picture),
+            Look::NotYet => {
+                self.unsettled.push_back(name);
+                None
             }
-            // deleted since the pass began
-            Err(_gone) => return None,
-        };
-        if self.known.get(&name) == Some(&version) {
-            return None;
+            Look::Nothing => None,
         }
-        let refusal = match read(&path, self.limits.bytes) {
-            Ok(file) => match Picture::from_file(file, SystemTime::now(), &self.limits) {
-                Ok(picture) => {
-                    self.known.remove(&name);
-                    return Some(picture);
-                }
-                Err(refusal) => refusal,
-            },
-            Err(refusal) => refusal,
-        };
-        // nothing but its size speaks against a file that is still being written
-        let age = modified.and_then(|modified| modified.elapsed().ok()).unwrap_or(Duration::ZERO);
-        if age < self.settled_after && refusal != Refusal::TooLarge {
-            self.unsettled.push_back(name);
-            return None;
-        }
-        tracing::warn!(reason = refusal.code(), "picture {} is not used: {refusal}", path.display());
-        if self.known.len() >= MAX_REMEMBERED {
-            self.known.clear();
-        }
-        self.known.insert(name, version);
-        self.refused.push(refusal);
-        None
     }
-}
-
-/// Whether the name is that of a finished picture; hidden files are how uploads in progress are called.
-fn is_picture_name(name: &Path) -> bool {
-    let hidden = name.as_os_str().as_encoded_bytes().starts_with(b".");
-    let extension = name.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-    !hidden && ["jpg", "jpeg", "png"].iter().any(|known| extension.eq_ignore_ascii_case(known))
-}
-
-/// The whole file, if it is within the limit even when it grows meanwhile.
-fn read(path: &Path, limit: u64) -> Result<Vec<u8>, Refusal> {
-    let file = File::open(path).map_err(|_| Refusal::Unreadable)?;
-    let mut content = Vec::new();
-    file.take(limit + 1).read_to_end(&mut content).map_err(|_| Refusal::Unreadable)?;
-    if content.len() as u64 > limit { Err(Refusal::TooLarge) } else { Ok(content) }
 }
 
 #[cfg(test)]
@@ -271,7 +234,7 @@ mod tests {
     fn cursor(dir: &TempDir, repeat: bool, start: usize) -> Cursor {
         let config = config::Folder { repeat, start, ..config::Folder::new(dir.path()) };
         let mut cursor = Cursor::new(&config, Limits { bytes: 20_000, ..Limits::default() });
-        cursor.settled_after = Duration::ZERO;
+        cursor.files.settled_after = Duration::ZERO;
         cursor.scan().unwrap();
         cursor.skip(start);
         cursor
@@ -326,7 +289,7 @@ mod tests {
         std::fs::create_dir(dir.path().join("8.jpg")).unwrap();
         let mut cursor = cursor(&dir, true, 0);
         assert_eq!(taken(&mut cursor, 6), [5, 0, 5, 0, 5, 0]);
-        let mut codes: Vec<_> = cursor.refused.iter().map(|refusal| refusal.code()).collect();
+        let mut codes: Vec<_> = cursor.files.take_refused().iter().map(|refusal| refusal.code()).collect();
         codes.sort_unstable();
         assert_eq!(codes.len(), 5, "each once: {codes:?}");
         for code in ["truncated", "not-a-picture", "too-large"] {
@@ -341,9 +304,9 @@ mod tests {
             let file = sample(10, 8, 60);
             write(&dir, "1.jpg", &file[..file.len() - 10]);
             let mut cursor = cursor(&dir, repeat, 0);
-            cursor.settled_after = Duration::from_secs(3600);
+            cursor.files.settled_after = Duration::from_secs(3600);
             assert_eq!(taken(&mut cursor, 1), [2]);
-            assert_eq!(cursor.refused, []);
+            assert_eq!(cursor.files.take_refused(), []);
             write(&dir, "1.jpg", &file);
             let next = taken(&mut cursor, 2);
             assert!(next.contains(&1), "repeat {repeat}: {next:?}");

@@ -1,9 +1,21 @@
 //! Where pictures come from. A source runs in a task of its own and hands what it takes to a [`Feed`], so
 //! that nothing that happens to a picture later can delay the next one.
 
+mod arrivals;
 mod feed;
+mod ffmpeg;
+mod file;
 mod folder;
+mod http;
+mod login;
+mod retry;
+#[cfg(feature = "rtsp")]
+mod rtsp;
+mod taker;
 mod tempo;
+mod trouble;
+#[cfg(feature = "camera")]
+mod usb;
 mod video;
 
 use std::time::Duration;
@@ -14,7 +26,9 @@ use crate::config::Limits;
 
 pub use feed::{Feed, News, feed};
 use folder::Folder;
+use http::Http;
 pub use tempo::Tempo;
+use trouble::Trouble;
 use video::Video;
 
 /// How a source shall take pictures.
@@ -27,12 +41,19 @@ pub struct Manner {
 }
 
 /// A source that can be used.
-#[derive(Debug)]
 pub enum Source {
     /// Picture files.
     Folder(Folder),
     /// A video file.
     Video(Video),
+    /// A network camera that speaks HTTP.
+    Http(Http),
+    /// A network camera that speaks RTSP.
+    #[cfg(feature = "rtsp")]
+    Rtsp(rtsp::Rtsp),
+    /// A camera of this machine.
+    #[cfg(feature = "camera")]
+    Usb(usb::Usb),
 }
 
 impl Source {
@@ -45,7 +66,13 @@ impl Source {
         match config {
             config::Source::Folder(folder) => Ok(Self::Folder(Folder::open(folder, manner)?)),
             config::Source::Video(video) => Ok(Self::Video(Video::open(video, manner).await?)),
+            config::Source::Http(http) => Ok(Self::Http(Http::open(http, manner)?)),
+            #[cfg(feature = "rtsp")]
+            config::Source::Rtsp(rtsp) => Ok(Self::Rtsp(rtsp::Rtsp::open(rtsp, manner)?)),
+            #[cfg(feature = "camera")]
+            config::Source::Usb(usb) => Ok(Self::Usb(usb::Usb::open(usb, manner))),
             // `check` has refused them with a better sentence
+            #[cfg(not(all(feature = "rtsp", feature = "camera")))]
             other => anyhow::bail!("this build reads no {} sources", other.kind()),
         }
     }
@@ -56,8 +83,24 @@ impl Source {
             Self::Folder(folder) => {
                 stop.run_until_cancelled(folder.run(&feed)).await;
             }
-            Self::Video(video) => video.run(&feed, &stop).await,
+            Self::Video(mut video) => retry::keep_open(&mut video, &feed, &stop).await,
+            Self::Http(mut http) => retry::keep_open(&mut http, &feed, &stop).await,
+            #[cfg(feature = "rtsp")]
+            Self::Rtsp(mut rtsp) => retry::keep_open(&mut rtsp, &feed, &stop).await,
+            #[cfg(feature = "camera")]
+            Self::Usb(mut usb) => retry::keep_open(&mut usb, &feed, &stop).await,
         }
         feed.ended();
     }
+}
+
+/// The cameras of this machine with their formats, as text.
+///
+/// # Errors
+/// They cannot be listed, or this build cannot do that.
+pub fn list_devices() -> anyhow::Result<String> {
+    #[cfg(feature = "camera")]
+    return usb::list_devices();
+    #[cfg(not(feature = "camera"))]
+    anyhow::bail!(config::NO_CAMERAS)
 }

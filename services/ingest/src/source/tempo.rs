@@ -28,6 +28,16 @@ impl Tempo {
         self.0.send_modify(|beat| beat.asked += 1);
     }
 
+    /// The time between two pictures of a source that was opened for one each `opened`.
+    pub fn interval(&self, opened: Duration) -> Duration {
+        self.0.borrow().interval.unwrap_or(opened)
+    }
+
+    /// How many pictures were asked for out of turn so far.
+    pub fn asked(&self) -> u64 {
+        self.0.borrow().asked
+    }
+
     /// A clock that follows it, for a source that was opened for a picture each `opened`.
     pub fn ticks(&self, opened: Duration) -> Ticks {
         let beat = self.0.subscribe();
@@ -47,6 +57,11 @@ pub struct Ticks {
 }
 
 impl Ticks {
+    /// Makes the next tick come at once.
+    pub fn tick_again(&mut self) {
+        self.last = None;
+    }
+
     /// Waits for the next tick. One that is late is not made up for.
     pub async fn tick(&mut self) {
         let mut at = None;

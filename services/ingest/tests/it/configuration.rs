@@ -11,7 +11,7 @@ use crate::world::{World, write};
 
 const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/config/ingest.toml");
 
-fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
+pub fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_people-counter-ingest"))
         .args(arguments)
         .envs(variables.iter().copied())
@@ -19,7 +19,7 @@ fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
         .unwrap()
 }
 
-fn complaint(output: &Output) -> String {
+pub fn complaint(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
@@ -27,10 +27,25 @@ fn complaint(output: &Output) -> String {
 fn the_sample_is_valid() {
     let config: Config = iot_chassis::config::load("INGEST", Some(Path::new(SAMPLE))).unwrap();
     config.check().unwrap();
-    assert_eq!(config.cameras.len(), 2);
+    let kinds: Vec<_> = config.cameras.iter().map(|camera| camera.source.kind()).collect();
+    assert_eq!(kinds, ["folder", "video", "folder", "http", "rtsp"]);
     assert!(matches!(&config.cameras[1].source, Source::Video(video) if video.repeat));
     let output = run(&["--config", SAMPLE, "--check-config"], &[]);
     assert!(output.status.success(), "{}", complaint(&output));
+}
+
+#[test]
+fn the_usb_camera_in_the_sample_is_valid() {
+    let text = std::fs::read_to_string(SAMPLE).unwrap();
+    let line = text.lines().find(|line| line.contains("kind = \"usb\"")).unwrap();
+    #[derive(serde::Deserialize)]
+    struct Only {
+        source: Source,
+    }
+    let only: Only = toml::from_str(line.trim_start_matches('#')).unwrap();
+    let problem = only.source.check().err().map(|error| error.to_string());
+    assert_eq!(problem.is_none(), cfg!(feature = "camera"), "{problem:?}");
+    assert!(problem.is_none_or(|problem| problem.contains("--features camera")));
 }
 
 #[test]

@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod camera;
+mod command_line;
 mod commands;
 mod configuration;
 mod delivery;
@@ -12,6 +14,9 @@ mod outages;
 mod prepare;
 mod retention;
 mod sources;
+mod sources_http;
+#[cfg(feature = "rtsp")]
+mod sources_rtsp;
 mod spool;
 mod spool_disk;
 mod spool_kill;

@@ -6,10 +6,10 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use people_counter_events::Delivery;
-use people_counter_ingest::config::{Source, Video};
+use people_counter_ingest::config::{Folder, Source, Video};
 
 use crate::node::Node;
-use crate::world::{Ingest, World, eventually, eventually_some, picture, write};
+use crate::world::{Ingest, World, eventually, eventually_some, object, picture, write};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn hostile_files_are_passed_over_and_counted() {
@@ -172,5 +172,30 @@ async fn a_file_that_is_no_video_is_told_in_the_status() {
         problem.contains("Invalid data").then_some(())
     })
     .await;
+    ingest.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn uploads_into_a_watched_folder_are_taken_when_they_are_whole() {
+    let world = World::start().await;
+    let folder = world.pictures(1);
+    let mut node = Node::online(&world).await;
+    let ingest = Ingest::start(world.config(|_, camera| {
+        camera.source = Source::Folder(Folder { watch: true, ..Folder::new(&folder) });
+        camera.delivery = Delivery::Every;
+    }))
+    .await;
+    // as an FTP server does: the file is there from the start and grows
+    let whole = picture(7);
+    for part in [10, 100, whole.len() / 2] {
+        write(&folder, "upload.jpg", &whole[..part]);
+        tokio::task::yield_now().await;
+    }
+    write(&folder, "upload.jpg", &whole);
+    assert_eq!(object(&world, &node.next().await).await, whole);
+    write(&folder, "upload.jpg", &picture(8));
+    assert_eq!(object(&world, &node.next().await).await, picture(8));
+    assert_eq!(ingest.captured(), 2, "what was there is left alone, and the others come once");
+    assert_eq!(ingest.metric("ingest_refused_pictures_total", ""), 0);
     ingest.stop().await;
 }

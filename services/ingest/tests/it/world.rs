@@ -9,8 +9,8 @@ use bytes::Bytes;
 use iot_chassis::{Service as _, Stop, Telemetry};
 use iot_mqtt::{Client, Inbox, Message, Options};
 use iot_sandbox::{Broker, BrokerOptions, ObjectStore, StoreOptions};
-use iot_storage::Store;
-use people_counter_events::{DeviceStatus, Topics};
+use iot_storage::{Key, Store};
+use people_counter_events::{DeviceStatus, FrameStored, Topics};
 use people_counter_ingest::Service;
 use people_counter_ingest::config::{Camera, Config, Folder, Results, Source};
 use tempfile::TempDir;
@@ -163,6 +163,12 @@ pub fn picture(number: u32) -> Vec<u8> {
     let mut file = Vec::new();
     image::codecs::jpeg::JpegEncoder::new(&mut file).encode_image(&pixels).unwrap();
     file
+}
+
+/// The picture of a frame, as it is stored.
+pub async fn object(world: &World, frame: &FrameStored) -> Bytes {
+    let key = Key::new(frame.file_path.key()).unwrap();
+    world.objects().get(&key, 16 << 20).await.unwrap().body
 }
 
 pub fn write(folder: &Path, name: &str, content: &[u8]) {

@@ -1,4 +1,7 @@
-//! The outer form of a JPEG: where it ends and how large its picture is. Nothing is decoded.
+//! The outer form of a JPEG: where it ends, how large its picture is, whether its tables are there. Nothing is
+//! decoded.
+
+mod huffman;
 
 use bytes::{Buf, Bytes, BytesMut};
 
@@ -21,6 +24,22 @@ pub struct Info {
     pub width: u16,
     /// Height in pixels.
     pub height: u16,
+    /// Where the Huffman tables belong, if they are missing.
+    tables_at: Option<usize>,
+}
+
+impl Info {
+    /// The file of its own that [`scan`] found at the start of `data`. Cameras that speak MJPEG may leave out the
+    /// Huffman tables, which then are the standard ones; a file needs them.
+    pub fn file(&self, data: &[u8]) -> Bytes {
+        match self.tables_at {
+            None => Bytes::copy_from_slice(&data[..self.bytes]),
+            Some(at) => {
+                let tables = huffman::standard_tables();
+                [&data[..at], &tables, &data[at..self.bytes]].concat().into()
+            }
+        }
+    }
 }
 
 /// Finds the real end of the JPEG at the start of `data`, whatever follows it.
@@ -42,6 +61,9 @@ struct Scanner {
     at: usize,
     size: Option<(u16, u16)>,
     has_tables: bool,
+    is_progressive: bool,
+    /// Where the first scan begins.
+    first_scan: usize,
     scans: u32,
     in_scan: bool,
 }
@@ -99,12 +121,16 @@ impl Scanner {
                 if size.0 == 0 || self.size.replace(size).is_some() {
                     return Err(Refusal::Damaged);
                 }
+                self.is_progressive = marker == 0xc2;
             }
             // lossless, hierarchical, arithmetic
             0xc3 | 0xc5..=0xcf => return Err(Refusal::Unsupported),
             SOS => {
                 if self.size.is_none() {
                     return Err(Refusal::Damaged);
+                }
+                if self.scans == 0 {
+                    self.first_scan = self.at;
                 }
                 self.scans += 1;
                 if self.scans > MAX_SCANS {
@@ -119,7 +145,7 @@ impl Scanner {
 
     /// Goes on to the marker that ends the coded pixels. False: it is not there yet.
     fn skip_pixels(&mut self, data: &[u8]) -> bool {
-        while let Some(next) = data[self.at..].iter().position(|&byte| byte == 0xff) {
+        while let Some(next) = memchr::memchr(0xff, &data[self.at..]) {
             self.at += next;
             match data.get(self.at + 1) {
                 None => return false,
@@ -138,10 +164,12 @@ impl Scanner {
     fn finish(&self) -> Result<Info, Refusal> {
         match self.size {
             Some((width, height)) if self.scans > 0 => {
-                if !self.has_tables {
+                // there are no standard ones for progressive pictures
+                if !self.has_tables && self.is_progressive {
                     return Err(Refusal::Unsupported);
                 }
-                Ok(Info { bytes: self.at + 2, width, height })
+                let tables_at = (!self.has_tables).then_some(self.first_scan);
+                Ok(Info { bytes: self.at + 2, width, height, tables_at })
             }
             _ => Err(Refusal::Damaged),
         }
@@ -171,10 +199,11 @@ impl Splitter {
         &mut self.buffer
     }
 
-    /// The next whole picture, if it is there. An error stands for one picture that is skipped.
-    pub fn picture(&mut self) -> Option<Result<(Bytes, Info), Refusal>> {
+    /// The next whole picture, if it is there, still within the buffer: make a [`Info::file`] of it to keep it.
+    /// An error stands for one picture that is skipped.
+    pub fn picture(&mut self) -> Option<Result<(BytesMut, Info), Refusal>> {
         if self.scanner.at == 0 {
-            let start = self.buffer.windows(3).position(|bytes| bytes == [0xff, SOI, 0xff]);
+            let start = memchr::memmem::find(&self.buffer, &[0xff, SOI, 0xff]);
             // without one, the last two bytes may be its beginning
             self.buffer.advance(start.unwrap_or(self.buffer.len().saturating_sub(2)));
             start?;
@@ -182,10 +211,7 @@ impl Splitter {
         match self.scanner.advance(&self.buffer) {
             Ok(Some(info)) => {
                 self.scanner = Scanner::default();
-                // a copy of its own, so that a waiting picture does not hold the whole buffer
-                let picture = Bytes::copy_from_slice(&self.buffer[..info.bytes]);
-                self.buffer.advance(info.bytes);
-                Some(Ok((picture, info)))
+                Some(Ok((self.buffer.split_to(info.bytes), info)))
             }
             Ok(None) if self.buffer.len() <= self.limit => None,
             Ok(None) => {
@@ -244,7 +270,7 @@ pub(crate) mod tests {
         let mut buffer = long;
         buffer[..short.len()].copy_from_slice(&short);
         let info = scan(&buffer).unwrap();
-        assert_eq!(info, Info { bytes: short.len(), width: 64, height: 48 });
+        assert_eq!(info, Info { bytes: short.len(), width: 64, height: 48, tables_at: None });
         assert_eq!(scan(&short).unwrap(), info);
     }
 
@@ -264,7 +290,10 @@ pub(crate) mod tests {
         let (_, frame, length) = segments(&file).into_iter().find(|&(marker, ..)| marker == 0xc0).unwrap();
 
         assert_eq!(scan(&without(&file, 0xc0)), Err(Refusal::Damaged), "no size");
-        assert_eq!(scan(&without(&file, DHT)), Err(Refusal::Unsupported), "no tables");
+        let mut progressive = without(&file, DHT);
+        let at = progressive.windows(2).position(|bytes| bytes == [0xff, 0xc0]).unwrap();
+        progressive[at + 1] = 0xc2;
+        assert_eq!(scan(&progressive), Err(Refusal::Unsupported), "progressive without tables");
         let mut twice = file.clone();
         twice.splice(frame..frame, file[frame..frame + length].to_vec());
         assert_eq!(scan(&twice), Err(Refusal::Damaged), "two sizes");
@@ -281,6 +310,18 @@ pub(crate) mod tests {
         let mut flat = file.clone();
         flat[frame + 5..frame + 7].fill(0);
         assert_eq!(scan(&flat), Err(Refusal::Unsupported), "no height");
+    }
+
+    #[test]
+    fn missing_tables_are_put_in() {
+        let file = sample(64, 48, 75);
+        let cut = without(&file, DHT);
+        assert!(image::load_from_memory(&cut).is_err(), "a decoder needs them");
+        let repaired = scan(&cut).unwrap().file(&cut);
+        let info = scan(&repaired).unwrap();
+        assert_eq!(info, Info { bytes: repaired.len(), width: 64, height: 48, tables_at: None });
+        let pixels = |file: &[u8]| image::load_from_memory(file).unwrap().to_rgb8();
+        assert_eq!(pixels(&repaired), pixels(&file));
     }
 
     #[test]
@@ -301,7 +342,7 @@ pub(crate) mod tests {
         for piece in stream.chunks(chunk) {
             splitter.room().extend_from_slice(piece);
             while let Some(picture) = splitter.picture() {
-                found.push(picture.map(|(jpeg, _)| jpeg));
+                found.push(picture.map(|(jpeg, _)| jpeg.freeze()));
             }
             assert!(splitter.buffer.len() <= limit + chunk, "the buffer is bounded");
         }
@@ -319,6 +360,17 @@ pub(crate) mod tests {
         for chunk in [1, 7, 1000, stream.len()] {
             let found: Vec<_> = split(&stream, chunk, 1 << 20).into_iter().map(Result::unwrap).collect();
             assert_eq!(found, pictures);
+        }
+    }
+
+    #[test]
+    fn a_part_that_is_cut_off_costs_no_other_picture() {
+        let (first, second) = (sample(64, 48, 80), sample(48, 32, 80));
+        let part = |picture: &[u8]| [b"\r\n--frame\r\nContent-Type: image/jpeg\r\n\r\n", picture].concat();
+        for cut in [3, 20, 200, first.len() - 1] {
+            let stream = [part(&first), part(&first[..cut]), part(&second), part(&first)].concat();
+            let whole: Vec<_> = split(&stream, 97, 1 << 20).into_iter().flatten().collect();
+            assert_eq!(whole, [&first[..], &second, &first], "cut at {cut}");
         }
     }
 
