@@ -40,11 +40,11 @@ async fn furnished() -> Stage {
 async fn axe_finds_nothing_on_any_view_in_either_scheme() {
     let axe = axe();
     let stage = furnished().await;
-    for (dark, width) in [(false, 1280), (true, 1280)] {
+    for (dark, width) in [(false, 1280), (true, 1280), (true, 500)] {
         let browser = Browser::start(width, 900, dark).await;
         for (search, there) in [
-            ("", ".card[data-device=stale][data-state=stale]"),
-            ("?density=compact", ".card[data-device=stale][data-state=stale]"),
+            ("", ".card[data-device=failing][data-state=failing]"),
+            ("?density=compact", ".card[data-device=failing][data-state=failing]"),
             ("?view=table", "tr[data-device=stale][data-state=stale]"),
             ("?device=live", ".device-view .picture[data-picture=shown]"),
             ("?device=failing", ".device-view .failures li"),
