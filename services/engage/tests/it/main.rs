@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests stop at the first surprise")]
 
 mod access;
+mod crowd;
 mod history;
 mod messages;
 mod page;
@@ -17,6 +18,7 @@ mod receiver;
 mod removal;
 mod reports;
 mod rest;
+mod restarts;
 mod stage;
 mod start;
 mod stream;

@@ -38,19 +38,33 @@ pub struct Stage {
     pub bucket: Store,
     pub mqtt: Client,
     pub topics: Topics,
+    /// What broker and store keep.
+    _folder: Option<tempfile::TempDir>,
 }
 
 impl Stage {
     pub async fn set() -> Self {
+        Self::with(BrokerOptions::default(), StoreOptions::default()).await
+    }
+
+    /// With a broker and a store that keep what they have when they restart.
+    pub async fn lasting() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let broker = BrokerOptions { dir: Some(folder.path().join("broker")), ..BrokerOptions::default() };
+        let store = StoreOptions { dir: Some(folder.path().join("store")), ..StoreOptions::default() };
+        Self { _folder: Some(folder), ..Self::with(broker, store).await }
+    }
+
+    async fn with(broker: BrokerOptions, store: StoreOptions) -> Self {
         iot_chassis::install_crypto();
-        let broker = Broker::start(BrokerOptions::default()).await.unwrap();
-        let store = ObjectStore::start(StoreOptions::default()).await.unwrap();
+        let broker = Broker::start(broker).await.unwrap();
+        let store = ObjectStore::start(store).await.unwrap();
         let bucket = Store::new(&store_config(&store)).unwrap();
         bucket.ensure_bucket().await.unwrap();
         let config = iot_mqtt::Config { url: broker.url(), ..Default::default() };
         let mqtt = Options::new(config, "publisher").unwrap().connect();
         let topics = Topics::new(Topics::DEFAULT_ROOT).unwrap();
-        Self { broker, store, bucket, mqtt, topics }
+        Self { broker, store, bucket, mqtt, topics, _folder: None }
     }
 
     pub fn config(&self) -> Config {
