@@ -12,10 +12,9 @@ use people_counter_events::{
     DataType, Delivery, DeviceID, FrameID, FrameStored, ObjectPath, Topics, decode, frame_key,
 };
 use people_counter_tests::process::Process;
-use people_counter_tests::rest::Rest;
 use people_counter_tests::servers::{BUCKET, Servers};
 use people_counter_tests::system::sample_frames;
-use people_counter_tests::wait::{eventually, free_port};
+use people_counter_tests::wait::eventually;
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
@@ -157,18 +156,18 @@ impl Bench {
 
     /// Starts a node and waits until it is ready.
     async fn node(&self, number: usize, workers: usize) -> Process {
-        let (url, store, port) = (self.servers.broker_url(), self.servers.store_config(), free_port());
-        let text = format!(
-            "node = \"bench-{number}\"\nworkers = {workers}\n[http]\nlisten = \"127.0.0.1:{port}\"\n\
-             [mqtt]\nurl = \"{url}\"\n{store}"
-        );
+        let (url, store) = (self.servers.broker_url(), self.servers.store_config());
+        let text =
+            format!("node = \"bench-{number}\"\nworkers = {workers}\n[mqtt]\nurl = \"{url}\"\n{store}");
         let config = self.folder.path().join(format!("inference-{number}.toml"));
         std::fs::write(&config, text).unwrap();
         let arguments = ["--config", config.to_str().unwrap()];
         let node = Process::start("people-counter-inference", &arguments, self.folder.path());
-        let rest = Rest::new(format!("http://127.0.0.1:{port}"));
-        eventually("the node is ready", || async { (rest.get("/readyz").await?.0 == 200).then_some(()) })
+        let connected = format!("people-counter-inference-bench-{number}\"");
+        eventually("the node is connected", || async { node.printed().contains(&connected).then_some(()) })
             .await;
+        // its subscription follows at once
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
         node
     }
 

@@ -10,6 +10,26 @@ use people_counter_events::{DeviceID, FrameID};
 /// its turn the next time.
 const MAX_LISTED: usize = 20_000;
 
+/// Which frames stay in any case.
+pub struct Protected {
+    /// These.
+    pub frames: HashSet<FrameID>,
+    /// And those that are younger than this moment, by their ids: a listing may take long, and what is stored
+    /// meanwhile is in it.
+    pub since: FrameID,
+}
+
+impl Protected {
+    /// Protects `frames`, and all that come from now on.
+    pub fn from_now_on(frames: HashSet<FrameID>) -> Self {
+        Self { frames, since: FrameID::now_v7() }
+    }
+
+    fn contains(&self, frame: &FrameID) -> bool {
+        *frame >= self.since || self.frames.contains(frame)
+    }
+}
+
 /// Deletes the device's frames, originals and previews, but for the newest `keep` by the store's clock and
 /// those in `protected`. Returns how many objects went.
 ///
@@ -19,7 +39,7 @@ pub async fn prune(
     store: &Store,
     device: &DeviceID,
     keep: usize,
-    protected: &HashSet<FrameID>,
+    protected: &Protected,
 ) -> Result<usize, Error> {
     let listed = store.list(&format!("{device}."), MAX_LISTED).await?;
     let objects = listed.into_iter().map(|entry| (entry.key, entry.last_modified)).collect();
@@ -43,7 +63,7 @@ fn surplus(
     objects: Vec<(Key, SystemTime)>,
     device: &DeviceID,
     keep: usize,
-    protected: &HashSet<FrameID>,
+    protected: &Protected,
 ) -> Vec<Key> {
     let mut frames: HashMap<FrameID, Stored> = HashMap::new();
     for (key, last_modified) in objects {
@@ -92,6 +112,10 @@ mod tests {
         Key::new(&name).unwrap()
     }
 
+    fn protected<const N: usize>(frames: [FrameID; N]) -> Protected {
+        Protected::from_now_on(HashSet::from(frames))
+    }
+
     #[test]
     fn the_newest_by_the_stores_clock_stay_with_their_previews() {
         let device = device();
@@ -101,7 +125,7 @@ mod tests {
             objects.push((key(frame_key(&device, frame(number))), at(second)));
             objects.push((key(preview_key(&device, frame(number))), at(second + 1)));
         }
-        let mut gone = surplus(objects, &device, 2, &HashSet::new());
+        let mut gone = surplus(objects, &device, 2, &protected([]));
         gone.sort_unstable();
         let mut expected = Vec::new();
         for number in [2, 3] {
@@ -122,8 +146,18 @@ mod tests {
             (key("cam-1.00000000-0000-0000-0000-000000000001.png".into()), at(0)),
             (key(frame_key(&device, frame(3))), at(3)),
         ];
-        let gone = surplus(objects, &device, 1, &HashSet::from([frame(1)]));
+        let gone = surplus(objects, &device, 1, &protected([frame(1)]));
         assert_eq!(gone, [key(frame_key(&device, frame(2)))]);
+    }
+
+    #[test]
+    fn frames_that_come_while_the_store_is_listed_stay() {
+        let device = device();
+        let protected = Protected::from_now_on(HashSet::new());
+        let late: Vec<FrameID> = (0..3).map(|_| FrameID::now_v7()).collect();
+        let mut objects: Vec<_> = late.iter().map(|id| (key(frame_key(&device, *id)), at(20))).collect();
+        objects.push((key(frame_key(&device, frame(1))), at(10)));
+        assert_eq!(surplus(objects, &device, 1, &protected), [key(frame_key(&device, frame(1)))]);
     }
 
     #[test]

@@ -1,12 +1,11 @@
 //! What a camera has under way: uploads, announcements, status, healing, pruning.
 
-use std::collections::HashSet;
 use std::time::Duration;
 
 use anyhow::Context;
 use iot_mqtt::{Confirmation, Message, PublishError};
 use iot_storage::Key;
-use people_counter_events::{DeviceState, FrameID, frame_key};
+use people_counter_events::{DeviceState, frame_key};
 
 use super::job::Job;
 use super::worker::{Problems, Worker};
@@ -237,8 +236,8 @@ impl Worker {
     }
 
     fn start_prune(&mut self, now: Instant) {
-        let protected: HashSet<FrameID> =
-            self.ledger.frames().map(|frame| frame.id).chain(self.counts.frame()).collect();
+        let frames = self.ledger.frames().map(|frame| frame.id).chain(self.counts.frame());
+        let protected = retention::Protected::from_now_on(frames.collect());
         let (store, device, keep) = (self.around.store.clone(), self.config.device.clone(), self.config.keep);
         self.pace.prune_is_due = false;
         self.pace.prune_not_before = now + self.pace.prune_pause;
