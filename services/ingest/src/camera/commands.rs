@@ -80,6 +80,9 @@ impl Worker {
     }
 
     fn carry_out(&mut self, command: &Command) -> Result<(), String> {
+        if !matches!(self.config.source, config::Source::Folder(_)) {
+            return Err("the source of this device keeps a pace of its own".into());
+        }
         match (command.command, command.interval_seconds) {
             (CommandName::CaptureNow, _) => {
                 if let Some(gate) = &mut self.preparation.gate {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use iot_mqtt::{Client, Inbox, Message};
 use people_counter_events::CommandReply;
-use people_counter_ingest::config::Gate;
+use people_counter_ingest::config::{Gate, Source, Video};
 
 use crate::node::Node;
 use crate::world::{DEVICE, Ingest, LONG, World, eventually, eventually_some, soon};
@@ -134,6 +134,23 @@ async fn bad_commands_are_refused_with_a_reason() {
     operator.is_refused(vec![b'x'; 100_000], "limit").await;
     assert_eq!(ingest.captured(), 1);
     assert_eq!(world.status().await.unwrap().cadence_seconds, 3600.0);
+    ingest.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_that_keeps_its_own_pace_says_so() {
+    let world = World::start().await;
+    let path = world.dir.path().join("clip.avi");
+    std::fs::write(&path, "no video").unwrap();
+    let ingest = Ingest::start(world.config(|_, camera| {
+        camera.source = Source::Video(Video::new(path));
+        camera.commands = true;
+    }))
+    .await;
+    eventually_some("the device is there", async || world.status().await).await;
+    let mut operator = Operator::new(&world).await;
+    operator.is_refused(r#"{"command":"capture-now"}"#, "pace of its own").await;
+    operator.is_refused(r#"{"command":"set-interval","intervalSeconds":5}"#, "pace of its own").await;
     ingest.stop().await;
 }
 
