@@ -1,7 +1,7 @@
 //! [`Config`]: which cameras there are and where their pictures go.
 
-mod address;
 mod camera;
+mod camera_url;
 mod secret;
 mod source;
 
@@ -14,9 +14,9 @@ use iot_chassis::{Address, Log};
 use people_counter_events::Topics;
 use serde::{Deserialize, Serialize};
 
-pub use address::{Address, Credentials};
 pub(crate) use camera::check_interval;
 pub use camera::{Camera, DeviceMqtt, Gate, Preparation};
+pub use camera_url::{CameraUrl, Credentials};
 pub use secret::Secret;
 #[cfg(not(feature = "camera"))]
 pub(crate) use source::NO_CAMERAS;

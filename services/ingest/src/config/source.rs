@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, bail, ensure};
 use serde::{Deserialize, Serialize};
 
-use super::address::{Address, Credentials};
+use super::camera_url::{CameraUrl, Credentials};
 use super::secret::Secret;
 
 /// What is missing of a build without USB cameras.
@@ -89,7 +89,7 @@ pub struct UsbCamera {
 #[serde(deny_unknown_fields)]
 pub struct RtspCamera {
     /// Its address, `rtsp://...`.
-    pub url: Address,
+    pub url: CameraUrl,
     /// User name, if it asks for one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub username: Option<String>,
@@ -112,7 +112,7 @@ pub struct RtspCamera {
 #[serde(deny_unknown_fields)]
 pub struct HttpCamera {
     /// Its address, `http://...` or `https://...`.
-    pub url: Address,
+    pub url: CameraUrl,
     /// User name, if it asks for one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub username: Option<String>,
@@ -196,7 +196,7 @@ impl UsbCamera {
 
 impl RtspCamera {
     /// The camera at `url` with the defaults.
-    pub fn new(url: Address) -> Self {
+    pub fn new(url: CameraUrl) -> Self {
         Self {
             url,
             username: None,
@@ -218,14 +218,18 @@ impl RtspCamera {
             "this program was built without RTSP cameras, build it with `--features rtsp`"
         );
         self.url.check(&["rtsp"])?;
-        Address::check_login(self.username.as_deref(), self.password.as_ref(), self.password_file.as_ref())?;
+        CameraUrl::check_login(
+            self.username.as_deref(),
+            self.password.as_ref(),
+            self.password_file.as_ref(),
+        )?;
         check_timeout(self.timeout)
     }
 }
 
 impl HttpCamera {
     /// The camera at `url` with the defaults.
-    pub fn new(url: Address) -> Self {
+    pub fn new(url: CameraUrl) -> Self {
         Self {
             url,
             username: None,
@@ -244,7 +248,11 @@ impl HttpCamera {
 
     fn check(&self) -> anyhow::Result<()> {
         self.url.check(&["http", "https"])?;
-        Address::check_login(self.username.as_deref(), self.password.as_ref(), self.password_file.as_ref())?;
+        CameraUrl::check_login(
+            self.username.as_deref(),
+            self.password.as_ref(),
+            self.password_file.as_ref(),
+        )?;
         check_timeout(self.timeout)
     }
 }

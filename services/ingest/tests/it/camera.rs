@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use md5::{Digest as _, Md5};
-use people_counter_ingest::config::{Address, HttpCamera, Source};
+use people_counter_ingest::config::{CameraUrl, HttpCamera, Source};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -53,7 +53,7 @@ impl Camera {
     }
 
     pub fn source(&self, target: &str) -> HttpCamera {
-        HttpCamera::new(self.url(target).parse::<Address>().unwrap())
+        HttpCamera::new(self.url(target).parse::<CameraUrl>().unwrap())
     }
 
     pub fn url(&self, target: &str) -> String {

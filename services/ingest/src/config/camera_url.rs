@@ -1,4 +1,4 @@
-//! [`Address`]: where a network camera is.
+//! [`CameraUrl`]: where a network camera is.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use super::secret::Secret;
 
 /// The URL of a network camera. It may hold a user name and a password; nothing that is printed of it does.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Address(Url);
+pub struct CameraUrl(Url);
 
 /// Who one is to a camera.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub struct Credentials {
     pub password: Secret,
 }
 
-impl Address {
+impl CameraUrl {
     /// The URL without user name and password.
     pub fn bare(&self) -> Url {
         let mut url = self.0.clone();
@@ -104,7 +104,7 @@ fn decoded(text: &str) -> String {
     percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
-impl FromStr for Address {
+impl FromStr for CameraUrl {
     type Err = anyhow::Error;
 
     fn from_str(text: &str) -> anyhow::Result<Self> {
@@ -114,20 +114,20 @@ impl FromStr for Address {
     }
 }
 
-impl fmt::Debug for Address {
+impl fmt::Debug for CameraUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.host())
     }
 }
 
-impl<'de> Deserialize<'de> for Address {
+impl<'de> Deserialize<'de> for CameraUrl {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         text.parse().map_err(|error: anyhow::Error| de::Error::custom(format!("{error:#}")))
     }
 }
 
-impl Serialize for Address {
+impl Serialize for CameraUrl {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&self.host())
     }
@@ -137,7 +137,7 @@ impl Serialize for Address {
 mod tests {
     use super::*;
 
-    fn address(text: &str) -> Address {
+    fn address(text: &str) -> CameraUrl {
         text.parse().unwrap()
     }
 
