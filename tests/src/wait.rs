@@ -21,8 +21,4 @@ pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut holds:
     }
 }
 
-/// A port that is free now.
-pub fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
-    listener.local_addr().expect("a bound socket has an address").port()
-}
+pub use iot_sandbox::free_port;

@@ -41,6 +41,7 @@ mod store;
 pub use broker::{Broker, BrokerOptions, BrokerTls, User};
 pub use certificates::Certificates;
 pub use error::Error;
+pub use port::free_port;
 pub use proxy::{Fault, Proxy};
 pub use store::{ObjectStore, StoreOptions};
 

@@ -1,7 +1,8 @@
-//! A port that stays ours while nobody listens on it.
+//! Ports: one that stays ours while nobody listens on it, and one for another program.
 
 use crate::Error;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicU32, Ordering};
 use tokio::net::{TcpListener, TcpSocket};
 
 /// How many connections the kernel holds for us until we accept them.
@@ -53,6 +54,29 @@ fn reusable() -> std::io::Result<TcpSocket> {
     Ok(socket)
 }
 
+/// Below the ports that kernels give to outgoing connections (32768 and up on Linux), above the reserved ones.
+const OTHERS: std::ops::Range<u32> = 10_000..20_000;
+
+/// A port of 127.0.0.1 on which another program can listen, be stopped, and listen again.
+///
+/// It is none that the kernel gives to outgoing connections, so nobody else gets it meanwhile, and a client that
+/// keeps trying it is not connected to itself. Each call gives another one.
+///
+/// # Panics
+/// When none of ten thousand ports is free.
+pub fn free_port() -> u16 {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    // processes begin at different places, so that they seldom try the same
+    let begin = std::process::id().wrapping_mul(7919);
+    OTHERS
+        .map(|_| {
+            let next = begin.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % (OTHERS.end - OTHERS.start);
+            u16::try_from(OTHERS.start + next).expect("all of them are below 65536")
+        })
+        .find(|port| std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok())
+        .expect("one of ten thousand ports is free")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -77,5 +101,14 @@ mod tests {
         let _listener = taken.listen("test").unwrap();
         let error = Port::reserve("broker", taken.addr().port()).unwrap_err().to_string();
         assert!(error.contains(&taken.addr().to_string()) && error.contains("broker"), "{error}");
+    }
+    #[test]
+    fn a_port_for_another_program_is_another_each_time() {
+        let (one, other) = (free_port(), free_port());
+        assert_ne!(one, other);
+        for port in [one, other] {
+            assert!(OTHERS.contains(&u32::from(port)), "{port}");
+            std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
+        }
     }
 }

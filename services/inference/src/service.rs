@@ -62,6 +62,8 @@ impl iot_chassis::Service for Service {
 
     async fn start(config: Config, telemetry: &Telemetry) -> anyhow::Result<Self> {
         config.check()?;
+        // from here on the node says that it is not ready yet
+        let (broker, store_check) = (telemetry.health.check("broker"), telemetry.health.check("store"));
         let name = if config.node.is_empty() { instance_name() } else { config.node.clone() };
         let models = load_models(config.clone()).await?;
         let rules = Rules::new(&config.devices, |scan| models.threshold(config.model.threshold, scan))?;
@@ -119,8 +121,8 @@ impl iot_chassis::Service for Service {
             listener: listener.connect(),
             node,
             at_once: threads + 1,
-            broker: telemetry.health.check("broker"),
-            store: telemetry.health.check("store"),
+            broker,
+            store: store_check,
         })
     }
 

@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use iot_mqtt::{Client, Config, Delivery, Inbox, Options, State};
-use iot_sandbox::{Broker, BrokerOptions, BrokerTls, Certificates};
+use iot_sandbox::{Broker, BrokerOptions, BrokerTls, Certificates, free_port};
 use tempfile::TempDir;
 
 /// How clients reach a broker.
@@ -232,10 +232,6 @@ impl Drop for Mosquitto {
             drop(process.wait());
         }
     }
-}
-
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// Quick to notice, quick to come back.

@@ -27,7 +27,7 @@ const SECRET_KEY: &str = "thermometers-secret";
 impl Gateway {
     fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let addr = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let addr = SocketAddr::from(([127, 0, 0, 1], iot_sandbox::free_port()));
         let port = addr.port().to_string();
         let output = script(&["start", text(folder.path()), &port, ACCESS_KEY, SECRET_KEY]);
         let gateway = Self { folder, addr };

@@ -46,7 +46,7 @@ impl Prometheus {
         let config = config.replace("engage:8080", &engage.addr.to_string()).replace("15s", "1s");
         let path = folder.path().join("prometheus.yml");
         std::fs::write(&path, config).unwrap();
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = iot_sandbox::free_port();
         let child = program("prometheus")
             .arg(format!("--config.file={}", path.display()))
             .arg(format!("--storage.tsdb.path={}", folder.path().join("data").display()))

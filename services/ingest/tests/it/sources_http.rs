@@ -1,9 +1,9 @@
 //! Network cameras that speak HTTP: ffmpeg's server, and one that does what the test wants.
 
-use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use iot_sandbox::free_port;
 use people_counter_events::{Delivery, FrameStored};
 use people_counter_ingest::config::{Config, HttpCamera, Source};
 
@@ -53,10 +53,6 @@ impl Drop for FfmpegServer {
         self.0.kill().unwrap();
         self.0.wait().unwrap();
     }
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,7 +1,6 @@
 //! Network cameras that speak RTSP: GStreamer's server.
 
 use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -22,7 +21,7 @@ struct Server {
 
 impl Server {
     fn start(login: &[&str]) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = iot_sandbox::free_port();
         Self::start_at(port, login)
     }
 
