@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn a_network_contributes_one_box_to_an_object_and_classes_stay_apart() {
-        // the second network keeps two people apart that overlap
+        // the second network keeps two objects apart that overlap
         let fused = fuse(&[vec![found(0.0, 0.9, 0)], vec![found(0.5, 0.8, 0), found(2.0, 0.7, 0)]]);
         assert_eq!(fused.len(), 2);
         let fused = fuse(&[vec![found(0.0, 0.9, 0)], vec![found(0.0, 0.9, 1)]]);

@@ -87,8 +87,9 @@ impl Scanner {
             match (prefix, marker) {
                 (0xff, 0xff) => self.at += 1, // fill byte
                 (0xff, EOI) => return self.finish().map(Some),
-                // stuffing, restarts and a second start have no place between segments
-                (0xff, 0x00 | 0x01 | 0xd0..=SOI) => return Err(Refusal::Damaged),
+                // stuffing, restarts and a second start have no place between segments; up to 0xbf is reserved, and
+                // what looks like it is the next part of a stream after a picture that was cut off
+                (0xff, 0x00..=0xbf | 0xd0..=SOI) => return Err(Refusal::Damaged),
                 (0xff, _) => {
                     let Some(&[high, low]) = data.get(self.at + 2..self.at + 4) else { return Ok(None) };
                     let length = usize::from(u16::from_be_bytes([high, low]));

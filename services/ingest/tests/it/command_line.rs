@@ -50,7 +50,7 @@ fn a_snapshot_of_a_configured_camera() {
     std::fs::write(dir.path().join("1.jpg"), picture(1)).unwrap();
     let config = dir.path().join("ingest.toml");
     let text = format!(
-        "[store]\nbucket = 'b'\n[[cameras]]\ndevice = 'cam-1'\nsource = {{ kind = 'folder', path = '{}' }}\n",
+        "[store]\nbucket = 'frames'\n[[cameras]]\ndevice = 'cam-1'\nsource = {{ kind = 'folder', path = '{}' }}\n",
         dir.path().display()
     );
     std::fs::write(&config, text).unwrap();
