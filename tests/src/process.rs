@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
-/// A binary of this workspace, built before the tests: `cargo build --release --workspace --bins`.
+/// A binary of this workspace, built before the tests: `scripts/build`.
 ///
 /// # Panics
 /// When it has not been built.
@@ -14,7 +14,7 @@ pub fn binary(name: &str) -> PathBuf {
     // beside a binary such as the benchmark, or one folder up from a test
     let beside = test.with_file_name(name);
     let path = if beside.exists() { beside } else { folder.join(name) };
-    assert!(path.exists(), "{} is missing: cargo build --release --workspace --bins", path.display());
+    assert!(path.exists(), "{} is missing: scripts/build", path.display());
     path
 }
 
