@@ -71,7 +71,7 @@ impl UsbCamera {
         true
     }
 
-    /// Works for about a [`TICK`].
+    /// Works for about a tick.
     ///
     /// # Errors
     /// It cannot be plugged in.
