@@ -77,9 +77,11 @@ fn publish_many(
         });
         // the first poll takes a place in the outbox, so that closing comes after it
         let context = &mut std::task::Context::from_waker(std::task::Waker::noop());
-        let polled = std::future::Future::poll(publish.as_mut(), context);
-        assert!(polled.is_pending());
-        waiting.spawn(publish);
+        match std::future::Future::poll(publish.as_mut(), context) {
+            // the broker was quicker than this thread
+            std::task::Poll::Ready(outcome) => waiting.spawn(std::future::ready(outcome)),
+            std::task::Poll::Pending => waiting.spawn(publish),
+        };
     }
     waiting
 }
