@@ -22,19 +22,11 @@ fn announcement(device: &DeviceID, frame: FrameID, bucket: &str) -> Value {
 async fn corrupt_pictures_and_malformed_messages_do_no_harm() {
     let servers = Servers::embedded().await;
     let url = servers.broker_url();
-    let Servers::Embedded { store, .. } = &servers else { unreachable!("embedded") };
-    let store = iot_storage::Store::new(&iot_storage::Config {
-        endpoint: store.endpoint(),
-        bucket: BUCKET.into(),
-        access_key: Some(store.access_key().into()),
-        secret_key: Some(store.secret_key().into()),
-        ..iot_storage::Config::default()
-    })
-    .unwrap();
+    let store = servers.bucket().await;
     let system = System::start(servers, 1, &sample_frames()).await;
 
     let topics = Topics::new(Topics::DEFAULT_ROOT).unwrap();
-    let mut options = Options::new(Config { url, ..Config::default() }, "intruder").unwrap();
+    let mut options = Options::new(Config::default().with(|config| config.url = url), "intruder").unwrap();
     let mut failures = options.subscribe(topics.failure.filter());
     let client = options.connect();
 

@@ -49,18 +49,9 @@ impl Stage {
                 Process::start(name, &["--config", path.to_str().unwrap()], folder.path())
             })
             .collect();
-        let Servers::Embedded { store, .. } = &servers else { unreachable!("embedded") };
-        let store = Store::new(&iot_storage::Config {
-            endpoint: store.endpoint(),
-            bucket: BUCKET.into(),
-            access_key: Some(store.access_key().into()),
-            secret_key: Some(store.secret_key().into()),
-            ..iot_storage::Config::default()
-        })
-        .unwrap();
-        store.ensure_bucket().await.unwrap();
+        let store = servers.bucket().await;
         let topics = Topics::new(Topics::DEFAULT_ROOT).unwrap();
-        let config = Config { url: servers.broker_url(), ..Config::default() };
+        let config = Config::default().with(|config| config.url = servers.broker_url());
         let mut options = Options::new(config, "camera").unwrap();
         let answers = options.subscribe(answers(&topics).filter());
         let client = options.connect();

@@ -31,12 +31,11 @@ impl Observer {
     /// When the broker does not take it.
     pub async fn start(url: String) -> Self {
         let topics = Topics::new(Topics::DEFAULT_ROOT).expect("the default root is valid");
-        let config = Config {
-            url,
-            session_expiry: Duration::from_secs(600),
-            backoff_max: Duration::from_millis(200),
-            ..Config::default()
-        };
+        let config = Config::default().with(|config| {
+            config.url = url;
+            config.session_expiry = Duration::from_secs(600);
+            config.backoff_max = Duration::from_millis(200);
+        });
         let mut options = Options::new(config, "observer").expect("the configuration is valid");
         let mut inbox = options.subscribe(topics.counts.filter());
         let client = options.connect();

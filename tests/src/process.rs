@@ -18,6 +18,29 @@ pub fn binary(name: &str) -> PathBuf {
     path
 }
 
+/// User and system time of the process with this id, in seconds.
+///
+/// # Panics
+/// When it has ended.
+pub fn cpu_seconds(process: u32) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).expect("the process runs");
+    // the name in brackets may hold anything
+    let after_name = stat.rsplit(')').next().expect("something follows the name");
+    let ticks = after_name.split_whitespace().skip(11).take(2);
+    ticks.map(|ticks| ticks.parse::<f64>().expect("a number")).sum::<f64>() / 100.0
+}
+
+/// Resident memory of the process with this id, in MiB.
+///
+/// # Panics
+/// When it has ended.
+pub fn resident(process: u32) -> f64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).expect("the process runs");
+    let line = status.lines().find(|line| line.starts_with("VmRSS")).expect("it has memory");
+    let kib = line.split_whitespace().nth(1).expect("a number follows");
+    kib.parse::<f64>().expect("a number") / 1024.0
+}
+
 /// A running process; killed when dropped.
 pub struct Process {
     name: String,

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use iot_sandbox::{Broker, BrokerOptions, ObjectStore, StoreOptions};
+use iot_storage::Store;
 use tempfile::TempDir;
 
 use crate::wait::{eventually, free_port};
@@ -38,9 +39,10 @@ impl Servers {
     /// When they cannot be started.
     pub async fn embedded() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let options = BrokerOptions { dir: Some(folder.path().into()), ..BrokerOptions::default() };
+        let options = BrokerOptions::default().with(|options| options.dir = Some(folder.path().into()));
         let broker = Broker::start(options).await.expect("the embedded broker starts");
-        let options = StoreOptions { dir: Some(folder.path().join("objects")), ..StoreOptions::default() };
+        let options =
+            StoreOptions::default().with(|options| options.dir = Some(folder.path().join("objects")));
         let store = ObjectStore::start(options).await.expect("the embedded store starts");
         Self::Embedded { broker: Box::new(broker), store: Box::new(store), folder }
     }
@@ -61,16 +63,39 @@ impl Servers {
         }
     }
 
-    /// The `[store]` table of a service's configuration.
-    pub fn store_config(&self) -> String {
-        let (endpoint, region, access, secret) = match self {
+    /// Endpoint, region, access key and secret of the store.
+    fn store_access(&self) -> (String, &str, &str, &str) {
+        match self {
             Self::Embedded { store, .. } => {
                 (store.endpoint(), "us-east-1", store.access_key(), store.secret_key())
             }
             Self::Real { store, .. } => {
                 (format!("http://127.0.0.1:{}", store.port), "default", Ceph::ACCESS, Ceph::SECRET)
             }
-        };
+        }
+    }
+
+    /// The bucket of the pictures, which exists from then on.
+    ///
+    /// # Panics
+    /// When the store does not take it.
+    pub async fn bucket(&self) -> Store {
+        let (endpoint, region, access, secret) = self.store_access();
+        let config = iot_storage::Config::default().with(|config| {
+            config.endpoint = endpoint;
+            config.region = region.into();
+            config.bucket = BUCKET.into();
+            config.access_key = Some(access.into());
+            config.secret_key = Some(secret.into());
+        });
+        let store = Store::new(&config).expect("the configuration is valid");
+        store.ensure_bucket().await.expect("the store takes a bucket");
+        store
+    }
+
+    /// The `[store]` table of a service's configuration.
+    pub fn store_config(&self) -> String {
+        let (endpoint, region, access, secret) = self.store_access();
         format!(
             "[store]\nendpoint = \"{endpoint}\"\nregion = \"{region}\"\nbucket = \"{BUCKET}\"\n\
              access_key = \"{access}\"\nsecret_key = \"{secret}\"\n"

@@ -82,17 +82,8 @@ impl Stage {
     /// When something does not start.
     pub async fn start(settings: &str) -> Self {
         let servers = Servers::embedded().await;
-        let Servers::Embedded { store, .. } = &servers else { unreachable!("embedded") };
-        let store = iot_storage::Store::new(&iot_storage::Config {
-            endpoint: store.endpoint(),
-            bucket: BUCKET.into(),
-            access_key: Some(store.access_key().into()),
-            secret_key: Some(store.secret_key().into()),
-            ..iot_storage::Config::default()
-        })
-        .expect("the configuration is valid");
-        store.ensure_bucket().await.expect("the store takes a bucket");
-        let config = Config { url: servers.broker_url(), ..Config::default() };
+        let store = servers.bucket().await;
+        let config = Config::default().with(|config| config.url = servers.broker_url());
         let mqtt = Options::new(config, "cameras").expect("the configuration is valid").connect();
         let topics = Topics::new(Topics::DEFAULT_ROOT).expect("the default root is valid");
 

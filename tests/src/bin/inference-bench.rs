@@ -6,12 +6,12 @@ use std::collections::HashSet;
 use std::time::Instant;
 
 use iot_mqtt::{Config, Message, Options};
-use iot_storage::{Key, PutOptions, Store};
+use iot_storage::{Key, PutOptions};
 use object_detector::{Detector, Model, picture};
 use people_counter_events::{
     DataType, Delivery, DeviceID, FrameID, FrameStored, ObjectPath, Topics, decode, frame_key,
 };
-use people_counter_tests::process::Process;
+use people_counter_tests::process::{Process, cpu_seconds, resident};
 use people_counter_tests::servers::{BUCKET, Servers};
 use people_counter_tests::system::sample_frames;
 use people_counter_tests::wait::eventually;
@@ -120,16 +120,7 @@ impl Figures {
 impl Bench {
     async fn start(pictures: &[Vec<u8>]) -> Self {
         let servers = Servers::embedded().await;
-        let Servers::Embedded { store, .. } = &servers else { unreachable!("embedded") };
-        let store = Store::new(&iot_storage::Config {
-            endpoint: store.endpoint(),
-            bucket: BUCKET.into(),
-            access_key: Some(store.access_key().into()),
-            secret_key: Some(store.secret_key().into()),
-            ..iot_storage::Config::default()
-        })
-        .unwrap();
-        store.ensure_bucket().await.unwrap();
+        let store = servers.bucket().await;
         let device: DeviceID = "bench".parse().unwrap();
         for number in 0..FRAMES {
             let key = Key::new(&frame_key(&device, frame_id(number))).unwrap();
@@ -174,7 +165,10 @@ impl Bench {
     /// Announces `number` frames and waits for their results.
     async fn announce(&mut self, number: usize) {
         self.boot += 1;
-        let config = Config { url: self.servers.broker_url(), outbox: FRAMES, ..Config::default() };
+        let config = Config::default().with(|config| {
+            config.url = self.servers.broker_url();
+            config.outbox = FRAMES;
+        });
         let mut options = Options::new(config, format!("bench-{}", self.boot)).unwrap();
         let mut results = options.subscribe(self.topics.counts.filter());
         let client = options.connect();
@@ -218,20 +212,4 @@ impl Bench {
 
 fn frame_id(number: usize) -> FrameID {
     FrameID::from_u128(number as u128 + 1)
-}
-
-/// User and system time of a process.
-fn cpu_seconds(process: u32) -> f64 {
-    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
-    let after_name = stat.rsplit(')').next().unwrap();
-    let ticks: Vec<f64> =
-        after_name.split_whitespace().skip(11).take(2).map(|ticks| ticks.parse().unwrap()).collect();
-    (ticks[0] + ticks[1]) / 100.0
-}
-
-/// Resident memory of a process in MiB.
-fn resident(process: u32) -> f64 {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() / 1024.0
 }

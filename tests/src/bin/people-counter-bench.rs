@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use futures_util::{SinkExt, StreamExt};
-use people_counter_tests::process::Process;
+use people_counter_tests::process::{Process, resident};
 use people_counter_tests::rest::Rest;
 use people_counter_tests::servers::Servers;
 use people_counter_tests::system::{System, sample_frames};
@@ -83,9 +83,6 @@ async fn memory() {
         ("engage, six devices", &system.engage),
     ];
     for (name, process) in processes {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap();
-        let kib: f64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
-        row(&format!("resident memory of {name}"), format!("{:.1} MiB", kib / 1024.0));
+        row(&format!("resident memory of {name}"), format!("{:.1} MiB", resident(process.id())));
     }
 }

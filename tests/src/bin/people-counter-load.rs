@@ -12,7 +12,7 @@ use people_counter_events::{
     AnalysisMetadata, Delivery, DeviceID, DeviceState, DeviceStatus, FrameID, Model, ObjectPath,
     PeopleCounted, Person, Picture, ResultType, Results, StatusType, Topics, frame_key,
 };
-use people_counter_tests::process::Process;
+use people_counter_tests::process::{Process, cpu_seconds, resident};
 use people_counter_tests::viewer::{Kind, Message as Told, Subscription, Viewer};
 use people_counter_tests::wait::{eventually, free_port};
 
@@ -81,10 +81,14 @@ fn main() {
 }
 
 async fn run(plan: &Plan) {
-    let options = BrokerOptions { max_retained: 100_000, ..BrokerOptions::default() };
+    let options = BrokerOptions::default().with(|options| options.max_retained = 100_000);
     let broker = Broker::start(options).await.unwrap();
     let topics = Topics::new(Topics::DEFAULT_ROOT).unwrap();
-    let config = Config { url: broker.url(), outbox: 4096, window: 512, ..Config::default() };
+    let config = Config::default().with(|config| {
+        config.url = broker.url();
+        config.outbox = 4096;
+        config.window = 512;
+    });
     let client = Options::new(config, "load").unwrap().connect();
     let names: Arc<Vec<String>> = Arc::new((0..plan.devices).map(|n| format!("cam-{n:05}")).collect());
     let births = futures_util::stream::iter(names.iter()).for_each_concurrent(256, |name| {
@@ -160,8 +164,8 @@ async fn run(plan: &Plan) {
         seen.messages.load(Ordering::Relaxed) as f64 / took,
         delay(0.5),
         delay(0.99),
-        memory / 1024.0,
-        (memory - before) / plan.viewers as f64,
+        memory,
+        (memory - before) * 1024.0 / plan.viewers as f64,
     );
     let lost = seen.lost.load(Ordering::Relaxed);
     println!(
@@ -296,20 +300,4 @@ fn result(name: &str, sequence: u64) -> PeopleCounted {
             duration_ms: 43.5,
         },
     }
-}
-
-/// User and system time of a process.
-fn cpu_seconds(process: u32) -> f64 {
-    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
-    let after_name = stat.rsplit(')').next().unwrap();
-    let ticks: Vec<f64> =
-        after_name.split_whitespace().skip(11).take(2).map(|ticks| ticks.parse().unwrap()).collect();
-    (ticks[0] + ticks[1]) / 100.0
-}
-
-/// Resident memory of a process, KiB.
-fn resident(process: u32) -> f64 {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }

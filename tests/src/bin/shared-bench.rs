@@ -70,12 +70,11 @@ async fn mqtt(broker: SocketAddr) {
 }
 
 async fn our_client(broker: SocketAddr, id: String) -> iot_mqtt::Client {
-    let config = iot_mqtt::Config {
-        url: format!("mqtt://{broker}"),
-        window: WINDOW,
-        outbox: 4 * usize::from(WINDOW),
-        ..iot_mqtt::Config::default()
-    };
+    let config = iot_mqtt::Config::default().with(|config| {
+        config.url = format!("mqtt://{broker}");
+        config.window = WINDOW;
+        config.outbox = 4 * usize::from(WINDOW);
+    });
     let client = Options::new(config, id).unwrap().connect();
     client.state().wait_for(|state| state.connected).await.unwrap();
     client
@@ -151,13 +150,12 @@ async fn bare_throughput(broker: SocketAddr, turn: usize) -> f64 {
 
 async fn storage() {
     let server = Server::start(StoreOptions::default()).await.unwrap();
-    let config = iot_storage::Config {
-        endpoint: server.endpoint(),
-        bucket: "bench".into(),
-        access_key: Some(server.access_key().into()),
-        secret_key: Some(server.secret_key().into()),
-        ..iot_storage::Config::default()
-    };
+    let config = iot_storage::Config::default().with(|config| {
+        config.endpoint = server.endpoint();
+        config.bucket = "bench".into();
+        config.access_key = Some(server.access_key().into());
+        config.secret_key = Some(server.secret_key().into());
+    });
     let ours = Store::new(&config).unwrap();
     ours.ensure_bucket().await.unwrap();
     let bare: Arc<AmazonS3> = Arc::new(
