@@ -35,12 +35,11 @@ async fn broker() -> Mosquitto {
 
 /// Connects as `user` and listens to `filter`.
 async fn connect(broker: &Mosquitto, user: &str, filter: &str) -> (Client, Inbox) {
-    let config = Config {
-        url: broker.url(),
-        username: Some(user.into()),
-        password: Some(password(user)),
-        ..Config::default()
-    };
+    let config = Config::default().with(|config| {
+        config.url = broker.url();
+        config.username = Some(user.into());
+        config.password = Some(password(user));
+    });
     let mut options = Options::new(config, format!("test-{user}")).unwrap();
     let inbox = options.subscribe(filter);
     let client = options.connect();

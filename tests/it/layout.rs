@@ -98,6 +98,41 @@ fn the_shared_crates_know_nothing_of_people() {
     }
 }
 
+/// Other teams build against the shared crates: a field or a variant that is added must not break them.
+#[test]
+fn public_types_of_the_shared_crates_can_grow() {
+    // what anybody may make, and what would mean something else with one more field
+    let plain = ["BoundingBox", "Detection", "OperationLabels", "RequestLabels"];
+    for name in ["chassis", "detector", "mqtt", "sandbox", "storage", "topic"] {
+        each_file(&root().join("crates").join(name).join("src"), &mut |path, text| {
+            let lines: Vec<&str> = text.lines().collect();
+            for (at, line) in lines.iter().enumerate() {
+                let Some((kind, rest)) = line.strip_prefix("pub ").and_then(|line| line.split_once(' '))
+                else {
+                    continue;
+                };
+                let open = match kind {
+                    "enum" => true,
+                    "struct" if line.ends_with('{') => {
+                        let fields = lines[at + 1..].iter().take_while(|line| **line != "}");
+                        fields.clone().any(|line| line.starts_with("    pub "))
+                            && !fields.clone().any(|line| line.starts_with("    pub("))
+                    }
+                    _ => continue,
+                };
+                let named = rest.split(|c: char| !c.is_alphanumeric()).next().unwrap();
+                let marked = lines[..at].iter().rev().take_while(|line| line.starts_with("#["));
+                let marked = marked.clone().any(|line| *line == "#[non_exhaustive]");
+                assert!(
+                    !open || marked || plain.contains(&named),
+                    "{}: {named} lacks #[non_exhaustive]",
+                    path.display()
+                );
+            }
+        });
+    }
+}
+
 #[test]
 fn files_hold_one_idea_each() {
     each_file(&root(), &mut |path, text| {

@@ -31,7 +31,7 @@ impl Outside {
         let broker = Broker::start(BrokerOptions::default()).await.unwrap();
         let store = ObjectStore::start(StoreOptions::default()).await.unwrap();
         let topics = Topics::new(Topics::DEFAULT_ROOT).unwrap();
-        let config = Config { url: broker.url(), ..Config::default() };
+        let config = Config::default().with(|config| config.url = broker.url());
         let mut options = Options::new(config, "outside").unwrap();
         let frames = options.subscribe(topics.frames.filter());
         let statuses = options.subscribe(topics.status.filter());
@@ -60,13 +60,12 @@ impl Outside {
         let delivery = within("a frame", self.frames.recv()).await.unwrap();
         let frame = decode(&self.topics.frames, delivery.topic(), delivery.payload()).unwrap();
         delivery.ack();
-        let config = iot_storage::Config {
-            endpoint: self.store.endpoint(),
-            bucket: "frames".into(),
-            access_key: Some(self.store.access_key().into()),
-            secret_key: Some(self.store.secret_key().into()),
-            ..iot_storage::Config::default()
-        };
+        let config = iot_storage::Config::default().with(|config| {
+            config.endpoint = self.store.endpoint();
+            config.bucket = "frames".into();
+            config.access_key = Some(self.store.access_key().into());
+            config.secret_key = Some(self.store.secret_key().into());
+        });
         let key = Key::new(frame.file_path.key()).unwrap();
         let object = Store::new(&config).unwrap().get(&key, 16 << 20).await.unwrap();
         (frame, object.body.to_vec())

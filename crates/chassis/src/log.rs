@@ -8,6 +8,7 @@ use tracing_subscriber::{EnvFilter, Registry, fmt, reload};
 /// Settings of the log; it goes to standard error.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Log {
     /// Text for human eyes or JSON for machines.
     pub format: LogFormat,

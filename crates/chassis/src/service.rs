@@ -10,6 +10,7 @@ use crate::{Address, Health, Log, Metrics, Stop};
 
 /// Metrics and health of one service instance.
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct Telemetry {
     /// What it counts.
     pub metrics: Metrics,

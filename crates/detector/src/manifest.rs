@@ -36,6 +36,7 @@ const MAX_SIDE: u32 = 4096;
 /// The whole of `model.toml`.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Manifest {
     /// The model's name, e.g. for logs and results.
     pub name: String,
@@ -62,6 +63,7 @@ pub struct Manifest {
 /// The tensor that the network takes: one picture of 32-bit floats.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Input {
     /// Width in pixels.
     pub width: u32,
@@ -80,6 +82,7 @@ pub struct Input {
 /// The order of a tensor's axes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Layout {
     /// `[1, 3, height, width]`: one plane per channel.
     Nchw,
@@ -90,6 +93,7 @@ pub enum Layout {
 /// The order of a tensor's channels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Color {
     /// Red, green, blue.
     Rgb,
@@ -100,6 +104,7 @@ pub enum Color {
 /// How a picture becomes the network's size.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Resize {
     /// What happens to the proportions.
     pub policy: Policy,
@@ -110,6 +115,7 @@ pub struct Resize {
 /// What happens to a picture's proportions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Policy {
     /// They stay; the picture lies in the middle and the rest is filled.
     Letterbox,
@@ -120,6 +126,7 @@ pub enum Policy {
 /// How the network's output becomes boxes.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Output {
     /// What the output looks like.
     pub family: Family,

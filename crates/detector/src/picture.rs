@@ -13,6 +13,7 @@ use image::{ColorType, DynamicImage, ImageDecoder, ImageError, ImageFormat, Imag
 
 /// What a picture may ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Limits {
     /// Size of the encoded picture in bytes.
     pub max_bytes: usize,
@@ -24,6 +25,15 @@ impl Default for Limits {
     /// 16 MiB and 36 million pixels, which is a little more than 8K (7680x4320).
     fn default() -> Self {
         Self { max_bytes: 16 << 20, max_pixels: 36_000_000 }
+    }
+}
+
+impl Limits {
+    /// This with `change` made: what a struct expression would say if fields could not be added later.
+    #[must_use]
+    pub fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
     }
 }
 

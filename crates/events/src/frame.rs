@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::decode::{Invalid, Message, check_picture_size, check_timestamp};
-use crate::{DeviceID, FrameID, ObjectPath, Order, frame_key};
+use crate::{AnalysisFailed, DeviceID, FailureReason, FailureType, FrameID, ObjectPath, Order, frame_key};
 
 /// What happens to a frame when a newer one of its device is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -64,6 +64,30 @@ impl FrameStored {
     /// Where the frame stands among those of its device.
     pub fn order(&self) -> Order {
         Order::new(self.boot_id, self.sequence)
+    }
+
+    /// Says that this announcement came to nothing: why, when (Unix seconds) and on which node.
+    pub fn failed(
+        &self,
+        reason: FailureReason,
+        message: String,
+        failed_timestamp: f64,
+        node: &str,
+    ) -> AnalysisFailed {
+        AnalysisFailed {
+            kind: FailureType::Failure,
+            device_id: self.device_id.clone(),
+            file_path: self.file_path.clone(),
+            creation_timestamp: self.creation_timestamp,
+            frame_id: self.frame_id,
+            boot_id: self.boot_id,
+            sequence: self.sequence,
+            attempt: self.attempt,
+            reason,
+            message,
+            failed_timestamp,
+            node: node.to_owned(),
+        }
     }
 }
 

@@ -71,6 +71,26 @@ pub struct ServiceStatus {
     pub failures: Option<u64>,
 }
 
+impl ServiceStatus {
+    /// A node that is online and has nothing to say yet of a model or of frames.
+    pub fn online(service: &str, instance: &str, version: &str, started_timestamp: f64) -> Self {
+        Self {
+            kind: ServiceType::Service,
+            service: service.to_owned(),
+            instance: instance.to_owned(),
+            state: ServiceState::Online,
+            version: version.to_owned(),
+            started_timestamp,
+            model: None,
+            frames_per_second: None,
+            mean_duration_ms: None,
+            duration_ms: None,
+            queue: None,
+            failures: None,
+        }
+    }
+}
+
 impl Message for ServiceStatus {
     fn device(&self) -> Option<&DeviceID> {
         None

@@ -28,12 +28,7 @@ const COUNT: usize = 24;
 
 impl Presence for Thermometer {
     fn will(&self, connection: u64) -> Will {
-        Will {
-            topic: STATUS.into(),
-            payload: format!("offline {connection}").into(),
-            delay: Duration::from_secs(5),
-            expires: None,
-        }
+        Will::new(STATUS, format!("offline {connection}")).delay(Duration::from_secs(5))
     }
 
     fn birth(&self, connection: u64) -> Option<Message> {
@@ -44,23 +39,22 @@ impl Presence for Thermometer {
 #[tokio::main]
 async fn main() -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let kept = BrokerOptions { dir: Some(folder.path().into()), ..BrokerOptions::default() };
+    let kept = BrokerOptions::default().with(|options| options.dir = Some(folder.path().into()));
     let mut broker = Broker::start(kept).await?;
     let server = ObjectStore::start(StoreOptions::default()).await?;
-    let store = Store::new(&iot_storage::Config {
-        endpoint: server.endpoint(),
-        bucket: "readings".into(),
-        access_key: Some(server.access_key().into()),
-        secret_key: Some(server.secret_key().into()),
-        ..iot_storage::Config::default()
-    })?;
+    let store = Store::new(&iot_storage::Config::default().with(|config| {
+        config.endpoint = server.endpoint();
+        config.bucket = "readings".into();
+        config.access_key = Some(server.access_key().into());
+        config.secret_key = Some(server.secret_key().into());
+    }))?;
     store.ensure_bucket().await?;
 
-    let config = Config { url: broker.url(), ..Config::default() };
+    let config = Config::default().with(|config| config.url = broker.url());
     let readings: Topic<Reading> = Topic::new("home/thermometers/{sensor}/reading")?;
 
     // the archive keeps its session, so that what it misses while it is away waits for it
-    let lasting = Config { session_expiry: Duration::from_secs(3600), ..config.clone() };
+    let lasting = config.clone().with(|config| config.session_expiry = Duration::from_secs(3600));
     let mut options = Options::new(lasting, "archive")?;
     let inbox = options.subscribe(readings.filter());
     let archive = options.connect();

@@ -14,6 +14,7 @@ use crate::{ConfigError, tls};
 /// Settings of a client; every key has a default, unknown keys are refused.
 #[derive(Clone, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Config {
     /// `mqtt://host:port` or, with TLS, `mqtts://host:port`; over WebSocket `ws://host:port/path` or
     /// `wss://host:port/path`.
@@ -102,6 +103,13 @@ pub(crate) struct Address {
 }
 
 impl Config {
+    /// This with `change` made: what a struct expression would say if fields could not be added later.
+    #[must_use]
+    pub fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
+    }
+
     /// Checks everything that can be said without I/O.
     ///
     /// # Errors

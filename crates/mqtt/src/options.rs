@@ -12,6 +12,7 @@ use crate::{Config, ConfigError, Message, Metrics};
 
 /// The message that the broker publishes when the connection breaks; retained.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Will {
     /// Where.
     pub topic: String,
@@ -21,6 +22,27 @@ pub struct Will {
     pub delay: Duration,
     /// How long the broker keeps it; for ever if `None`.
     pub expires: Option<Duration>,
+}
+
+impl Will {
+    /// A will that is published at once when the connection breaks, and kept for ever.
+    pub fn new(topic: impl Into<String>, payload: impl Into<Bytes>) -> Self {
+        Self { topic: topic.into(), payload: payload.into(), delay: Duration::ZERO, expires: None }
+    }
+
+    /// The broker waits for the client to come back for this long (whole seconds) before it publishes it.
+    #[must_use]
+    pub fn delay(mut self, delay: Duration) -> Self {
+        self.delay = delay;
+        self
+    }
+
+    /// The broker forgets it after this time (whole seconds, at least one).
+    #[must_use]
+    pub fn expires(mut self, after: Duration) -> Self {
+        self.expires = Some(after);
+        self
+    }
 }
 
 /// How a client is seen by others: a will and a birth message for each of its connections.

@@ -24,18 +24,16 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let own =
         if arguments.len() == 0 { Some(ObjectStore::start(StoreOptions::default()).await?) } else { None };
     let config = match &own {
-        Some(server) => Config {
-            endpoint: server.endpoint(),
-            bucket: "readings".into(),
-            access_key: Some(server.access_key().into()),
-            secret_key: Some(server.secret_key().into()),
-            ..Config::default()
-        },
-        None => Config {
-            endpoint: arguments.next().unwrap_or_default(),
-            bucket: arguments.next().unwrap_or_default(),
-            ..Config::default()
-        },
+        Some(server) => Config::default().with(|config| {
+            config.endpoint = server.endpoint();
+            config.bucket = "readings".into();
+            config.access_key = Some(server.access_key().into());
+            config.secret_key = Some(server.secret_key().into());
+        }),
+        None => Config::default().with(|config| {
+            config.endpoint = arguments.next().unwrap_or_default();
+            config.bucket = arguments.next().unwrap_or_default();
+        }),
     };
     let store = Store::new(&config)?;
     store.ensure_bucket().await?;

@@ -18,6 +18,7 @@ const MAX_OBJECT_BYTES: u64 = 5 << 30;
 /// `AWS_SESSION_TOKEN`).
 #[derive(Clone, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Config {
     /// The service, such as `https://s3.eu-west-1.amazonaws.com` or `http://minio:9000`.
     pub endpoint: String,
@@ -119,6 +120,13 @@ impl ConfigError {
 }
 
 impl Config {
+    /// This with `change` made: what a struct expression would say if fields could not be added later.
+    #[must_use]
+    pub fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
+    }
+
     /// Checks everything that can be said without reading a file or opening a connection.
     ///
     /// # Errors

@@ -38,7 +38,9 @@ pub fn main() -> ExitCode {
 
 fn live(arguments: &Arguments) -> anyhow::Result<()> {
     let filter = std::env::var("RUST_LOG").unwrap_or_else(|_| LOG_FILTER.into());
-    Log { filter, ..Log::default() }.install()?;
+    let mut log = Log::default();
+    log.filter = filter;
+    log.install()?;
     install_crypto();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

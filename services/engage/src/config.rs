@@ -113,7 +113,7 @@ impl Default for Config {
             node: None,
             root: Topics::DEFAULT_ROOT.into(),
             // a start reads everything that is retained, so more is taken at a time than by others
-            mqtt: iot_mqtt::Config { receive_maximum: 1024, ..iot_mqtt::Config::default() },
+            mqtt: iot_mqtt::Config::default().with(|config| config.receive_maximum = 1024),
             store: iot_storage::Config::default(),
             http: Http::default(),
             access: access::Settings::default(),
@@ -279,7 +279,7 @@ mod tests {
     use super::*;
 
     fn good() -> Config {
-        let store = iot_storage::Config { bucket: "frames".into(), ..iot_storage::Config::default() };
+        let store = iot_storage::Config::default().with(|config| config.bucket = "frames".into());
         Config { store, ..Config::default() }
     }
 

@@ -44,10 +44,10 @@ pub(crate) struct Failure {
 impl Settings {
     pub(crate) fn new(config: &Config) -> Self {
         Self {
-            limits: picture::Limits {
-                max_bytes: config.limits.picture_bytes,
-                max_pixels: config.limits.picture_pixels,
-            },
+            limits: picture::Limits::default().with(|limits| {
+                limits.max_bytes = config.limits.picture_bytes;
+                limits.max_pixels = config.limits.picture_pixels;
+            }),
             preview: Preview {
                 show: config.picture.show,
                 width: config.picture.preview_width,

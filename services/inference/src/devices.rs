@@ -64,7 +64,10 @@ pub(crate) fn scan(fuse: bool, tiles: Option<&str>, overlap: Option<f32>) -> any
         }
         (tiles, None) => tiles,
     };
-    Ok(Scan { tiles, fuse })
+    Ok(Scan::default().with(|scan| {
+        scan.tiles = tiles;
+        scan.fuse = fuse;
+    }))
 }
 
 /// A device id in which `*` stands for anything.

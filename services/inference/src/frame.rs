@@ -8,8 +8,8 @@ use bytes::Bytes;
 use iot_mqtt::{Client, Message};
 use iot_storage::{Key, PutOptions, Store};
 use people_counter_events::{
-    AnalysisFailed, AnalysisMetadata, FailureReason, FailureType, FrameStored, ObjectPath, PeopleCounted,
-    Picture, ResultType, Results, Topics, preview_key,
+    AnalysisMetadata, FailureReason, FrameStored, ObjectPath, PeopleCounted, Picture, ResultType, Results,
+    Topics, preview_key,
 };
 
 use crate::analysis::{Analysis, Failure};
@@ -274,20 +274,7 @@ impl Desk {
             return;
         }
         let sent = async {
-            let message = AnalysisFailed {
-                kind: FailureType::Failure,
-                device_id: frame.device_id.clone(),
-                file_path: frame.file_path.clone(),
-                creation_timestamp: frame.creation_timestamp,
-                frame_id: frame.frame_id,
-                boot_id: frame.boot_id,
-                sequence: frame.sequence,
-                attempt: frame.attempt,
-                reason: failure.reason,
-                message: printable(&failure.message),
-                failed_timestamp: unix_now(),
-                node: self.node.clone(),
-            };
+            let message = frame.failed(failure.reason, printable(&failure.message), unix_now(), &self.node);
             let topic = self.topics.failure.name(&[frame.device_id.as_str()])?;
             let payload = self.topics.failure.encode(&message)?;
             self.client.publish(Message::new(topic, payload).retained()).await.context("failure")?;

@@ -129,7 +129,7 @@ mod tests {
     #[test]
     fn the_second_model_is_there_when_a_device_needs_it() {
         let mut config = Config::default();
-        let fused = Scan { fuse: true, ..Scan::default() };
+        let fused = Scan::default().with(|scan| scan.fuse = true);
         let models = Models::load(&config).unwrap();
         assert!(models.second.is_none());
         assert_eq!(models.identity(&fused).name, "person-nanodet-g-416x416", "there is nothing to fuse with");

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use iot_chassis::Stop;
 use iot_mqtt::{Client, Message, Presence, Will};
-use people_counter_events::{Model, ServiceState, ServiceStatus, ServiceType, Topics};
+use people_counter_events::{Model, ServiceState, ServiceStatus, Topics};
 
 use crate::frame::unix_now;
 use crate::metrics::Metrics;
@@ -35,18 +35,9 @@ impl Node {
         metrics: Arc<Metrics>,
     ) -> anyhow::Result<Self> {
         let base = ServiceStatus {
-            kind: ServiceType::Service,
-            service: "inference".into(),
-            instance: name.into(),
-            state: ServiceState::Online,
-            version: env!("CARGO_PKG_VERSION").into(),
-            started_timestamp: unix_now(),
             model: Some(model),
-            frames_per_second: None,
-            mean_duration_ms: None,
-            duration_ms: None,
-            queue: None,
             failures: Some(0),
+            ..ServiceStatus::online("inference", name, env!("CARGO_PKG_VERSION"), unix_now())
         };
         let topic = topics.nodes.name(&["inference", name])?;
         Ok(Self { topic, topics: topics.clone(), base, metrics })
@@ -94,12 +85,9 @@ impl Node {
 
 impl Presence for Node {
     fn will(&self, _connection: u64) -> Will {
-        Will {
-            topic: self.topic.clone(),
-            payload: self.payload(ServiceState::Offline),
-            delay: Duration::from_secs(5),
-            expires: Some(EXPIRY),
-        }
+        Will::new(&self.topic, self.payload(ServiceState::Offline))
+            .delay(Duration::from_secs(5))
+            .expires(EXPIRY)
     }
 
     fn birth(&self, _connection: u64) -> Option<Message> {

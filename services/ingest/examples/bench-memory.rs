@@ -1,4 +1,4 @@
-//! Figures of ingest at rest, as `scripts/bench ingest` prints them: resident memory, and what the change
+//! Figures of ingest at rest, as `scripts/bench ingest-memory` prints them: resident memory, and what the change
 //! gate saves on a still scene.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark that stops at the first surprise")]
 
@@ -64,7 +64,9 @@ impl World {
         let dir = Some(folder.path().join("objects"));
         let world = Self {
             broker: Broker::start(BrokerOptions::default()).await.unwrap(),
-            store: ObjectStore::start(StoreOptions { dir, ..StoreOptions::default() }).await.unwrap(),
+            store: ObjectStore::start(StoreOptions::default().with(|options| options.dir = dir))
+                .await
+                .unwrap(),
             folder,
         };
         world.pictures();

@@ -35,6 +35,7 @@ use lanes::Processor;
 
 /// Which operators compute a network.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Operators {
     /// Those of this crate wherever they fit the network and the processor, tract's own for the rest.
     #[default]

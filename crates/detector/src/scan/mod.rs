@@ -24,11 +24,21 @@ const LOWEST: f32 = 0.05;
 
 /// How a picture is looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct Scan {
     /// In parts too, not only as a whole.
     pub tiles: Option<Tiles>,
     /// With every network of the scanner, not only the first, and their answers fused.
     pub fuse: bool,
+}
+
+impl Scan {
+    /// This with `change` made: what a struct expression would say if fields could not be added later.
+    #[must_use]
+    pub fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
+    }
 }
 
 /// One or two networks that look at the same pictures. Like a [`Detector`], it belongs to one thread.

@@ -79,18 +79,13 @@ impl AnyBroker {
 
     async fn start_embedded(via: Via, durable: bool) -> Self {
         let (folder, certificates) = (tempfile::tempdir().unwrap(), Certificates::create().unwrap());
-        let tls = BrokerTls {
-            port: 0,
-            cert: certificates.server_cert(),
-            key: certificates.server_key(),
-            client_ca: Some(certificates.ca()),
-        };
-        let options = BrokerOptions {
-            dir: durable.then(|| folder.path().into()),
-            websocket: (via == Via::WebSocket).then_some(0),
-            tls: (via == Via::Tls).then_some(tls),
-            ..BrokerOptions::default()
-        };
+        let tls = BrokerTls::new(certificates.server_cert(), certificates.server_key())
+            .client_ca(certificates.ca());
+        let options = BrokerOptions::default().with(|options| {
+            options.dir = durable.then(|| folder.path().into());
+            options.websocket = (via == Via::WebSocket).then_some(0);
+            options.tls = (via == Via::Tls).then_some(tls);
+        });
         let broker = Box::new(Broker::start(options).await.unwrap());
         Self { server: Server::Embedded(broker, folder), via, certificates }
     }
@@ -162,13 +157,12 @@ impl AnyBroker {
         };
         let tls = matches!(self.via, Via::Tls | Via::SecureWebSocket);
         let file = |path| tls.then_some(path);
-        Config {
-            url,
-            ca_file: file(self.certificates.ca()),
-            cert_file: file(self.certificates.client_cert()),
-            key_file: file(self.certificates.client_key()),
-            ..config(addr)
-        }
+        config(addr).with(|config| {
+            config.url = url;
+            config.ca_file = file(self.certificates.ca());
+            config.cert_file = file(self.certificates.client_cert());
+            config.key_file = file(self.certificates.client_key());
+        })
     }
 
     pub fn certificates(&self) -> &Certificates {
@@ -236,14 +230,13 @@ impl Drop for Mosquitto {
 
 /// Quick to notice, quick to come back.
 pub fn config(addr: SocketAddr) -> Config {
-    Config {
-        url: format!("mqtt://{addr}"),
-        keep_alive: Duration::from_secs(5),
-        ack_timeout: Duration::from_secs(2),
-        backoff_min: Duration::from_millis(50),
-        backoff_max: Duration::from_millis(300),
-        ..Config::default()
-    }
+    Config::default().with(|config| {
+        config.url = format!("mqtt://{addr}");
+        config.keep_alive = Duration::from_secs(5);
+        config.ack_timeout = Duration::from_secs(2);
+        config.backoff_min = Duration::from_millis(50);
+        config.backoff_max = Duration::from_millis(300);
+    })
 }
 
 /// A client that subscribes to `filter`, connected and subscribed.

@@ -170,10 +170,12 @@ async fn without_a_broker_publishers_wait_their_time_and_memory_is_bounded() {
 #[tokio::test(flavor = "multi_thread")]
 async fn wrong_credentials_say_so_and_do_not_spin() {
     let users = vec![User::new("t-7", "right").publish("own/%u/#").subscribe("own/%u/#")];
-    let options = BrokerOptions { users, ..BrokerOptions::default() };
+    let options = BrokerOptions::default().with(|options| options.users = users);
     let broker = Broker::start(options).await.unwrap();
-    let wrong =
-        Config { username: Some("t-7".into()), password: Some("wrong".into()), ..config(broker.addr()) };
+    let wrong = config(broker.addr()).with(|config| {
+        config.username = Some("t-7".into());
+        config.password = Some("wrong".into());
+    });
     let client = Options::new(wrong.clone(), "t-7").unwrap().connect();
     let state = until(&client, |state| state.last_error.is_some()).await;
     let problem = state.last_error.unwrap();
@@ -181,7 +183,7 @@ async fn wrong_credentials_say_so_and_do_not_spin() {
     assert!(!problem.contains("wrong"), "no secret in messages");
     until(&client, |state| state.connection >= 4).await;
 
-    let right = Config { password: Some("right".into()), ..wrong };
+    let right = wrong.with(|config| config.password = Some("right".into()));
     let client = publisher(right.clone(), "t-7").await;
     client.publish(Message::new("own/t-7/reading", "1")).await.unwrap();
     let refused = client.publish(Message::new("own/t-8/reading", "1")).await.unwrap_err();

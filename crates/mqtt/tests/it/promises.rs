@@ -120,12 +120,7 @@ struct Lamp;
 
 impl Presence for Lamp {
     fn will(&self, connection: u64) -> Will {
-        Will {
-            topic: "lamps/1".into(),
-            payload: format!("off {connection}").into(),
-            delay: Duration::ZERO,
-            expires: None,
-        }
+        Will::new("lamps/1", format!("off {connection}"))
     }
 
     fn birth(&self, connection: u64) -> Option<Message> {
@@ -200,7 +195,10 @@ async fn a_broker_that_drops_retained_messages_is_noticed() {
 }
 
 async fn retain_ten_thousand(config: iot_mqtt::Config) {
-    let wide = iot_mqtt::Config { window: 500, outbox: 10_000, ..config };
+    let wide = config.with(|config| {
+        config.window = 500;
+        config.outbox = 10_000;
+    });
     let writer = publisher(wide, "writer").await;
     let mut waiting = tokio::task::JoinSet::new();
     for number in 0..10_000 {

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use iot_mqtt::{Config, Message, Metrics, Options, PublishError};
+use iot_mqtt::{Message, Metrics, Options, PublishError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -105,7 +105,7 @@ async fn a_broker_that_overruns_the_receive_maximum_a_little_is_borne() {
         suback(body).into_iter().chain(flood).collect()
     })
     .await;
-    let mut options = Options::new(Config { receive_maximum: 4, ..config(addr) }, "reader").unwrap();
+    let mut options = Options::new(config(addr).with(|config| config.receive_maximum = 4), "reader").unwrap();
     let mut inbox = options.subscribe("flood/+");
     let reader = options.connect();
     let mut held = Vec::new();
@@ -129,7 +129,7 @@ async fn far_more_than_the_receive_maximum_ends_the_connection_and_memory_is_bou
         suback(body).into_iter().chain(flood).collect()
     })
     .await;
-    let mut options = Options::new(Config { receive_maximum: 4, ..config(addr) }, "reader").unwrap();
+    let mut options = Options::new(config(addr).with(|config| config.receive_maximum = 4), "reader").unwrap();
     let mut inbox = options.subscribe("flood/+");
     let reader = options.connect();
     let state = until(&reader, |state| state.last_error.is_some()).await;
@@ -152,7 +152,7 @@ async fn a_flood_without_acknowledgements_is_bounded_and_leaves_room_for_the_res
     })
     .await;
     let metrics = Metrics::default();
-    let mut options = Options::new(Config { receive_maximum: 4, ..config(addr) }, "reader").unwrap();
+    let mut options = Options::new(config(addr).with(|config| config.receive_maximum = 4), "reader").unwrap();
     options.metrics(metrics.clone());
     let mut inbox = options.subscribe("flood/+");
     let reader = options.connect();
@@ -176,7 +176,8 @@ async fn a_packet_over_the_limit_that_was_told_is_named() {
         suback(body).into_iter().chain(publish("big/x", Some(1), &[b'x'; 5000])).collect()
     })
     .await;
-    let mut options = Options::new(Config { max_packet_bytes: 2000, ..config(addr) }, "reader").unwrap();
+    let mut options =
+        Options::new(config(addr).with(|config| config.max_packet_bytes = 2000), "reader").unwrap();
     let _inbox = options.subscribe("big/+");
     let reader = options.connect();
     let state = until(&reader, |state| state.last_error.is_some()).await;

@@ -23,19 +23,21 @@ async fn strangers_are_told_what_is_wrong_with_their_certificates() {
     for broker in [AnyBroker::embedded_via(Via::Tls).await, AnyBroker::mosquitto_via(Via::Tls, "").await] {
         println!("against {}", broker.name());
         works(&publisher(broker.config(), "friend").await).await;
-        let error = refusal(Config { ca_file: Some(other.ca()), ..broker.config() }).await;
+        let error = refusal(broker.config().with(|config| config.ca_file = Some(other.ca()))).await;
         assert!(error.contains("no TLS connection") && error.contains("ca_file"), "{error}");
-        let bare = Config { cert_file: None, key_file: None, ..broker.config() };
+        let bare = broker.config().with(|config| {
+            config.cert_file = None;
+            config.key_file = None;
+        });
         let error = refusal(bare).await;
         assert!(error.contains("broker at mqtts://"), "{error}");
-        let foreign = Config {
-            cert_file: Some(other.client_cert()),
-            key_file: Some(other.client_key()),
-            ..broker.config()
-        };
+        let foreign = broker.config().with(|config| {
+            config.cert_file = Some(other.client_cert());
+            config.key_file = Some(other.client_key());
+        });
         let error = refusal(foreign).await;
         assert!(error.contains("broker at mqtts://"), "{error}");
-        let plain = Config { url: format!("mqtt://{}", broker.addr()), ..config(broker.addr()) };
+        let plain = config(broker.addr()).with(|config| config.url = format!("mqtt://{}", broker.addr()));
         let error = refusal(plain).await;
         assert!(error.contains("broker at mqtt://"), "{error}");
     }
@@ -49,7 +51,10 @@ async fn certificates_are_read_again_for_each_connection() {
     let other = Certificates::create().unwrap();
     std::fs::copy(other.client_cert(), &cert).unwrap();
     std::fs::copy(other.client_key(), &key).unwrap();
-    let config = Config { cert_file: Some(cert.clone()), key_file: Some(key.clone()), ..broker.config() };
+    let config = broker.config().with(|config| {
+        config.cert_file = Some(cert.clone());
+        config.key_file = Some(key.clone());
+    });
     let client = Options::new(config, "rotating").unwrap().connect();
     until(&client, |state| state.last_error.is_some()).await;
     std::fs::copy(broker.certificates().client_cert(), &cert).unwrap();
@@ -68,12 +73,14 @@ async fn certificates_are_read_again_for_each_connection() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_file_is_read_again_for_each_connection() {
     let users = vec![User::new("t-7", "fresh").publish("#")];
-    let broker = Broker::start(BrokerOptions { users, ..BrokerOptions::default() }).await.unwrap();
+    let broker = Broker::start(BrokerOptions::default().with(|options| options.users = users)).await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let token = folder.path().join("token");
     std::fs::write(&token, "stale").unwrap();
-    let config =
-        Config { username: Some("t-7".into()), password_file: Some(token.clone()), ..config(broker.addr()) };
+    let config = config(broker.addr()).with(|config| {
+        config.username = Some("t-7".into());
+        config.password_file = Some(token.clone());
+    });
     let client = Options::new(config, "t-7").unwrap().connect();
     let state = until(&client, |state| state.last_error.is_some()).await;
     assert!(state.ready().unwrap_err().contains("refused the credentials"), "{state:?}");
@@ -86,7 +93,7 @@ async fn a_token_file_is_read_again_for_each_connection() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_websocket_that_is_none_says_so() {
     let broker = AnyBroker::embedded_via(Via::WebSocket).await;
-    let wrong = Config { url: format!("ws://{}/elsewhere", broker.addr()), ..broker.config() };
+    let wrong = broker.config().with(|config| config.url = format!("ws://{}/elsewhere", broker.addr()));
     let error = refusal(wrong).await;
     assert!(error.contains("no WebSocket") && error.contains("path"), "{error}");
     works(&publisher(broker.config(), "right").await).await;

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use iot_mqtt::{Config, Delivery, Inbox, Message, Options};
+use iot_mqtt::{Delivery, Inbox, Message, Options};
 use iot_sandbox::{Fault, Proxy};
 
 use crate::brokers::{AnyBroker, next, publisher, subscriber, until};
@@ -83,11 +83,10 @@ async fn a_window_that_was_full_over_a_reconnect_moves_on() {
         for maximum in [1, 4, 20] {
             println!("against {}, receive maximum {maximum}", broker.name());
             let proxy = Proxy::start(broker.addr()).await.unwrap();
-            let config = Config {
-                receive_maximum: maximum,
-                session_expiry: Duration::from_secs(600),
-                ..broker.config_through(proxy.addr())
-            };
+            let config = broker.config_through(proxy.addr()).with(|config| {
+                config.receive_maximum = maximum;
+                config.session_expiry = Duration::from_secs(600);
+            });
             let filter = format!("held/{maximum}/+");
             let (client, mut inbox) = subscriber(config, &format!("holder-{maximum}"), &filter).await;
             let writer = publisher(broker.config(), "writer").await;
@@ -113,7 +112,7 @@ async fn small_windows_of_a_shared_group_move_on_whatever_the_order_of_acknowled
     for broker in AnyBroker::plain_and_tls().await {
         for maximum in [1_u16, 2, 4] {
             println!("against {}, receive maximum {maximum}", broker.name());
-            let config = Config { receive_maximum: maximum, ..broker.config() };
+            let config = broker.config().with(|config| config.receive_maximum = maximum);
             let mut options = Options::new(config, format!("worker-{maximum}")).unwrap();
             let mut inbox = options.subscribe(format!("$share/pool/jobs/{maximum}/+"));
             let worker = options.connect();

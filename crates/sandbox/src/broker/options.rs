@@ -20,6 +20,7 @@ const SWEEP: Duration = Duration::from_secs(60);
 /// The limits are chosen so that 10,000 devices with retained messages arrive whole at a subscriber
 /// that has just connected, which many brokers at their defaults do not manage.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct BrokerOptions {
     /// The port of 127.0.0.1 for MQTT over TCP; 0 (the default) takes a free one.
     pub port: u16,
@@ -62,6 +63,7 @@ impl Default for BrokerOptions {
 
 /// How a [`Broker`](crate::Broker) does TLS.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct BrokerTls {
     /// The port of 127.0.0.1; 0 takes a free one.
     pub port: u16,
@@ -71,6 +73,20 @@ pub struct BrokerTls {
     pub key: PathBuf,
     /// The authority that must have signed a client's certificate, PEM; `None`: clients need none.
     pub client_ca: Option<PathBuf>,
+}
+
+impl BrokerTls {
+    /// TLS on a free port with this certificate and its key, both PEM, for clients with and without a certificate.
+    pub fn new(cert: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
+        Self { port: 0, cert: cert.into(), key: key.into(), client_ca: None }
+    }
+
+    /// Only clients with a certificate that this authority (PEM) signed may connect.
+    #[must_use]
+    pub fn client_ca(mut self, ca: impl Into<PathBuf>) -> Self {
+        self.client_ca = Some(ca.into());
+        self
+    }
 }
 
 /// Somebody who may connect, with what they may publish and what they may subscribe to.
@@ -84,6 +100,7 @@ pub struct BrokerTls {
 /// let admin = User::new("admin", "secret").publish("#").subscribe("#");
 /// ```
 #[derive(Clone)]
+#[non_exhaustive]
 pub struct User {
     /// The name given in CONNECT.
     pub name: String,
@@ -127,6 +144,13 @@ impl fmt::Debug for User {
 }
 
 impl BrokerOptions {
+    /// This with `change` made: what a struct expression would say if fields could not be added later.
+    #[must_use]
+    pub fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
+    }
+
     pub(super) fn check(&self) -> Result<(), Error> {
         let wrong = |option, reason: String| Err(Error::Option { what: "broker", option, reason });
         if self.max_packet < MIN_PACKET {

@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 /// How an [`ObjectStore`](crate::ObjectStore) is set up.
 #[derive(Clone)]
+#[non_exhaustive]
 pub struct StoreOptions {
     /// The port of 127.0.0.1; 0 (the default) takes a free one.
     pub port: u16,
@@ -42,6 +43,13 @@ impl Default for StoreOptions {
 }
 
 impl StoreOptions {
+    /// This with `change` made: what a struct expression would say if fields could not be added later.
+    #[must_use]
+    pub fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
+    }
+
     pub(super) fn check(&self) -> Result<(), Error> {
         let wrong =
             |option, reason: &str| Err(Error::Option { what: super::WHAT, option, reason: reason.into() });

@@ -85,7 +85,7 @@ async fn the_last_will_of_a_broken_connection_is_published() {
 
 fn guarded() -> BrokerOptions {
     let ann = User::new("ann", "right").publish("rooms/%u/#").subscribe("rooms/#");
-    BrokerOptions { users: vec![ann], ..Default::default() }
+    BrokerOptions::default().with(|options| options.users = vec![ann])
 }
 
 #[tokio::test]
@@ -149,7 +149,7 @@ async fn a_stop_closes_connections_and_port_and_a_restart_forgets_everything() {
 #[tokio::test]
 async fn with_a_folder_retained_messages_and_sessions_survive_a_restart() {
     let dir = tempfile::tempdir().unwrap();
-    let folder = BrokerOptions { dir: Some(dir.path().join("data")), ..Default::default() };
+    let folder = BrokerOptions::default().with(|options| options.dir = Some(dir.path().join("data")));
     let mut broker = Broker::start(folder.clone()).await.unwrap();
     let durable = || {
         let mut options = options(broker.addr(), "durable");
@@ -180,7 +180,7 @@ const CONNECT: &[u8] = b"\x10\x0f\x00\x04MQTT\x05\x02\x00\x3c\x00\x00\x02by";
 
 #[tokio::test]
 async fn the_packet_limit_is_announced_and_enforced() {
-    let small = BrokerOptions { max_packet: 2048, ..Default::default() };
+    let small = BrokerOptions::default().with(|options| options.max_packet = 2048);
     let broker = Broker::start(small).await.unwrap();
     let mut client = TcpStream::connect(broker.addr()).await.unwrap();
     client.write_all(CONNECT).await.unwrap();
@@ -200,7 +200,7 @@ async fn the_packet_limit_is_announced_and_enforced() {
 
 #[tokio::test]
 async fn no_more_clients_than_allowed() {
-    let few = BrokerOptions { max_clients: 2, ..Default::default() };
+    let few = BrokerOptions::default().with(|options| options.max_clients = 2);
     let broker = Broker::start(few).await.unwrap();
     let _first = Client::connect(broker.addr(), "first").await;
     let second = Client::connect(broker.addr(), "second").await;
@@ -214,7 +214,7 @@ async fn no_more_clients_than_allowed() {
 
 #[tokio::test]
 async fn websocket_clients_are_served_on_a_port_of_their_own() {
-    let options = BrokerOptions { websocket: Some(0), ..Default::default() };
+    let options = BrokerOptions::default().with(|options| options.websocket = Some(0));
     let mut broker = Broker::start(options).await.unwrap();
     let url = broker.websocket_url().unwrap();
     broker.restart().await.unwrap();
@@ -232,7 +232,10 @@ async fn websocket_clients_are_served_on_a_port_of_their_own() {
 async fn a_port_in_use_is_said_with_its_number() {
     let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = taken.local_addr().unwrap().port();
-    let error = Broker::start(BrokerOptions { port, ..Default::default() }).await.unwrap_err().to_string();
+    let error = Broker::start(BrokerOptions::default().with(|options| options.port = port))
+        .await
+        .unwrap_err()
+        .to_string();
     assert!(error.contains(&port.to_string()) && error.contains("broker"), "{error}");
 }
 
@@ -240,7 +243,10 @@ async fn a_port_in_use_is_said_with_its_number() {
 async fn a_folder_that_cannot_be_used_is_named() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let dir = Some(file.path().join("below-a-file"));
-    let error = Broker::start(BrokerOptions { dir, ..Default::default() }).await.unwrap_err().to_string();
+    let error = Broker::start(BrokerOptions::default().with(|options| options.dir = dir))
+        .await
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("below-a-file"), "{error}");
 }
 

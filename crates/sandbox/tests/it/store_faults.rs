@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 fn in_folder(dir: &Path) -> StoreOptions {
-    StoreOptions { dir: Some(dir.to_owned()), ..Default::default() }
+    StoreOptions::default().with(|options| options.dir = Some(dir.to_owned()))
 }
 
 /// Every file below a folder.
@@ -146,7 +146,8 @@ async fn a_temporary_folder_goes_with_the_store() {
 async fn what_does_not_work_is_said() {
     let first = store().await;
     let port = first.addr().port();
-    let taken = ObjectStore::start(StoreOptions { port, ..Default::default() }).await.unwrap_err();
+    let taken =
+        ObjectStore::start(StoreOptions::default().with(|options| options.port = port)).await.unwrap_err();
     assert!(taken.to_string().contains(&port.to_string()), "{taken}");
     let file = tempfile::NamedTempFile::new().unwrap();
     let error = ObjectStore::start(in_folder(&file.path().join("x"))).await.unwrap_err().to_string();

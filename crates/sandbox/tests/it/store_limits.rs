@@ -4,7 +4,8 @@ use iot_sandbox::{ObjectStore, StoreOptions};
 
 #[tokio::test]
 async fn an_object_above_the_limit_is_refused() {
-    let store = ObjectStore::start(StoreOptions { max_object: 1000, ..Default::default() }).await.unwrap();
+    let store =
+        ObjectStore::start(StoreOptions::default().with(|options| options.max_object = 1000)).await.unwrap();
     let bucket = create(&store, "limit").await;
     bucket.put_object("fits", &[7; 1000]).await.unwrap();
     let (code, body) = status(bucket.put_object("large", &[7; 1001]).await);
@@ -16,8 +17,10 @@ async fn an_object_above_the_limit_is_refused() {
 #[tokio::test]
 async fn above_the_total_the_oldest_go_first_also_after_a_restart() {
     let dir = tempfile::tempdir().unwrap();
-    let options =
-        StoreOptions { dir: Some(dir.path().to_owned()), max_total: Some(1000), ..Default::default() };
+    let options = StoreOptions::default().with(|options| {
+        options.dir = Some(dir.path().to_owned());
+        options.max_total = Some(1000);
+    });
     let mut store = ObjectStore::start(options).await.unwrap();
     let bucket = create(&store, "total").await;
     let keys = async || -> Vec<String> {
@@ -40,7 +43,8 @@ async fn above_the_total_the_oldest_go_first_also_after_a_restart() {
 
 #[tokio::test]
 async fn a_full_disk_is_answered_as_such() {
-    let store = ObjectStore::start(StoreOptions { disk: Some(1000), ..Default::default() }).await.unwrap();
+    let store =
+        ObjectStore::start(StoreOptions::default().with(|options| options.disk = Some(1000))).await.unwrap();
     let bucket = create(&store, "disk").await;
     bucket.put_object("a", &[7; 900]).await.unwrap();
     let (code, body) = status(bucket.put_object("b", &[7; 200]).await);

@@ -179,7 +179,11 @@ async fn a_body_damaged_on_the_way_is_not_stored() {
     let (server, config) = sandbox().await;
     let direct = ready(&config).await;
     let endpoint = corrupting(server.addr()).await;
-    let store = Store::new(&Config { endpoint, attempts: 2, ..config }).unwrap();
+    let store = Store::new(&config.with(|config| {
+        config.endpoint = endpoint;
+        config.attempts = 2;
+    }))
+    .unwrap();
     store.put(&key("intact"), vec![0; 1000].into(), &PutOptions::default()).await.unwrap();
     let damaged = Bytes::from(vec![0xf7; 1000]);
     let error = store.put(&key("damaged"), damaged, &PutOptions::default()).await.unwrap_err();

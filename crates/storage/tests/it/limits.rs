@@ -13,7 +13,7 @@ const SHORT: Duration = Duration::from_millis(200);
 
 async fn impatient(replies: impl Into<Vec<Reply>>, change: impl FnOnce(&mut Config)) -> (Script, Store) {
     let script = Script::start(replies).await;
-    let mut config = Config { attempts: 2, ..config(&script.endpoint(), "own", "secret") };
+    let mut config = config(&script.endpoint(), "own", "secret").with(|config| config.attempts = 2);
     change(&mut config);
     (script, Store::new(&config).unwrap())
 }
@@ -109,8 +109,10 @@ async fn a_host_that_does_not_accept_is_left_after_the_connect_timeout() {
     while let Ok(stream) = tokio::time::timeout(SHORT, TcpStream::connect(addr)).await {
         queued.push(stream.unwrap());
     }
-    let config =
-        Config { attempts: 2, connect_timeout: SHORT, ..config(&format!("http://{addr}"), "own", "secret") };
+    let config = config(&format!("http://{addr}"), "own", "secret").with(|config| {
+        config.attempts = 2;
+        config.connect_timeout = SHORT;
+    });
     timed_out(&Store::new(&config).unwrap().probe().await.unwrap_err(), "connect_timeout");
 }
 
@@ -170,7 +172,7 @@ async fn virtual_host_style_puts_the_bucket_into_the_name() {
     let script = Script::start([fine("x")]).await;
     let port = script.endpoint().rsplit(':').next().unwrap().to_owned();
     let endpoint = format!("http://localhost:{port}");
-    let config = Config { path_style: false, ..config(&endpoint, "own", "secret") };
+    let config = config(&endpoint, "own", "secret").with(|config| config.path_style = false);
     // The resolver need not know names below localhost; what is asked for is what counts.
     match Store::new(&config).unwrap().get(&key("a"), 10).await {
         Ok(object) => {

@@ -1,13 +1,14 @@
 //! What becomes of each answer that is not a success, and how often it is asked again.
 
-use iot_storage::{Config, Error, PutOptions, Store};
+use iot_storage::{Error, PutOptions, Store};
 
 use crate::script::{Reply, Script, answer, fine, listing, refusal, refusing};
 use crate::support::{config, key, metrics};
 
 async fn scripted(replies: impl Into<Vec<Reply>>) -> (Script, Store) {
     let script = Script::start(replies).await;
-    let store = Store::new(&Config { attempts: 4, ..config(&script.endpoint(), "own", "secret") }).unwrap();
+    let store =
+        Store::new(&config(&script.endpoint(), "own", "secret").with(|config| config.attempts = 4)).unwrap();
     (script, store)
 }
 
@@ -239,7 +240,8 @@ async fn a_region_that_must_be_named_is_named() {
         fine(""),
     ])
     .await;
-    let config = Config { region: "eu-west-1".into(), ..config(&script.endpoint(), "own", "secret") };
+    let config =
+        config(&script.endpoint(), "own", "secret").with(|config| config.region = "eu-west-1".into());
     Store::new(&config).unwrap().ensure_bucket().await.unwrap();
     let body = String::from_utf8(script.asked()[2].body.clone()).unwrap();
     assert!(body.contains("<LocationConstraint>eu-west-1</LocationConstraint>"), "{body}");

@@ -13,7 +13,10 @@ async fn a_secret_file_that_is_replaced_is_taken_over() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("secret");
     std::fs::write(&file, "not-this-one\n").unwrap();
-    let config = Config { secret_key: None, secret_key_file: Some(file.clone()), ..config };
+    let config = config.with(|config| {
+        config.secret_key = None;
+        config.secret_key_file = Some(file.clone());
+    });
     let store = Store::new(&config).unwrap();
     let error = store.probe().await.unwrap_err();
     assert!(matches!(error, Error::Denied { .. }), "{error}");
@@ -40,8 +43,11 @@ async fn a_credentials_file_that_is_replaced_is_taken_over() {
         std::fs::rename(&aside, &file).unwrap();
     };
     write("nobody", "nothing");
-    let config =
-        Config { access_key: None, secret_key: None, credentials_file: Some(file.clone()), ..config };
+    let config = config.with(|config| {
+        config.access_key = None;
+        config.secret_key = None;
+        config.credentials_file = Some(file.clone());
+    });
     let store = Store::new(&config).unwrap();
     let error = store.probe().await.unwrap_err();
     assert!(error.to_string().contains("\"nobody\""), "{error}");
@@ -52,15 +58,18 @@ async fn a_credentials_file_that_is_replaced_is_taken_over() {
 #[tokio::test]
 async fn an_unusable_file_is_named_before_anything_is_sent() {
     let folder = tempfile::tempdir().unwrap();
-    let base = Config { bucket: "readings".into(), ..Config::default() };
-    let missing = Config { credentials_file: Some(folder.path().join("missing")), ..base.clone() };
+    let base = Config::default().with(|config| config.bucket = "readings".into());
+    let missing = base.clone().with(|config| config.credentials_file = Some(folder.path().join("missing")));
     let error = Store::new(&missing).unwrap_err();
     assert!(matches!(error, Error::Credentials { .. }), "{error}");
     assert!(error.to_string().contains("missing: "), "{error}");
 
     let empty = folder.path().join("empty");
     std::fs::write(&empty, "\n").unwrap();
-    let config = Config { access_key: Some("own".into()), secret_key_file: Some(empty), ..base };
+    let config = base.with(|config| {
+        config.access_key = Some("own".into());
+        config.secret_key_file = Some(empty);
+    });
     let error = Store::new(&config).unwrap_err();
     assert!(error.to_string().contains("must hold the secret key"), "{error}");
 }
@@ -85,7 +94,11 @@ async fn child(endpoint: &str, instance_role: bool, variables: &[(&str, &str)]) 
 async fn in_a_process_of_its_own() {
     let Ok(endpoint) = std::env::var("STORAGE_TEST_CHILD") else { return };
     let instance_role = std::env::var("STORAGE_TEST_ROLE").unwrap() == "true";
-    let config = Config { endpoint, bucket: "readings".into(), instance_role, ..Config::default() };
+    let config = Config::default().with(|config| {
+        config.endpoint = endpoint;
+        config.bucket = "readings".into();
+        config.instance_role = instance_role;
+    });
     let store = Store::new(&config).unwrap_or_else(|error| panic!("{error}"));
     let put = store.put(&key("child"), "x".into(), &PutOptions::default()).await;
     put.unwrap_or_else(|error| panic!("{error}"));

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt};
 use iot_sandbox::{ObjectStore, StoreOptions};
-use iot_storage::{Config, Error, PutOptions};
+use iot_storage::{Error, PutOptions};
 
 use crate::suite;
 use crate::support::{config, key, metrics, ready, sandbox};
@@ -20,7 +20,7 @@ async fn sandbox_passes_the_suite() {
 
 #[tokio::test]
 async fn a_full_store_is_a_refusal_that_says_so() {
-    let options = StoreOptions { disk: Some(100_000), ..StoreOptions::default() };
+    let options = StoreOptions::default().with(|options| options.disk = Some(100_000));
     let server = ObjectStore::start(options).await.unwrap();
     let store = ready(&config(&server.endpoint(), server.access_key(), server.secret_key())).await;
     store.put(&key("a"), vec![0; 60_000].into(), &PutOptions::default()).await.unwrap();
@@ -33,10 +33,10 @@ async fn a_full_store_is_a_refusal_that_says_so() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_confirmed_is_lost_over_restarts() {
     let folder = tempfile::tempdir().unwrap();
-    let options = StoreOptions { dir: Some(folder.path().to_owned()), ..StoreOptions::default() };
+    let options = StoreOptions::default().with(|options| options.dir = Some(folder.path().to_owned()));
     let mut server = ObjectStore::start(options).await.unwrap();
-    let config =
-        Config { attempts: 100, ..config(&server.endpoint(), server.access_key(), server.secret_key()) };
+    let config = config(&server.endpoint(), server.access_key(), server.secret_key())
+        .with(|config| config.attempts = 100);
     let store = ready(&config).await;
 
     let running = AtomicBool::new(true);

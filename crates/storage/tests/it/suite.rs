@@ -217,7 +217,7 @@ async fn serves_many_clones_at_once(store: &Store) {
 }
 
 async fn says_which_credentials_were_refused(config: &Config) {
-    let wrong_secret = Config { secret_key: Some("wrong-secret-wrong".into()), ..config.clone() };
+    let wrong_secret = config.clone().with(|config| config.secret_key = Some("wrong-secret-wrong".into()));
     let error = Store::new(&wrong_secret).unwrap().get(&key("a"), 10).await.unwrap_err();
     assert!(matches!(error, Error::Denied { .. }) && !error.is_transient(), "{error}");
     assert_eq!(error.code(), Some("SignatureDoesNotMatch"));
@@ -228,7 +228,7 @@ async fn says_which_credentials_were_refused(config: &Config) {
     );
     assert!(!text.contains("wrong-secret"), "{text}");
 
-    let wrong_key = Config { access_key: Some("nobody".into()), ..config.clone() };
+    let wrong_key = config.clone().with(|config| config.access_key = Some("nobody".into()));
     let store = Store::new(&wrong_key).unwrap();
     let error = store.put(&key("a"), "x".into(), &PutOptions::default()).await.unwrap_err();
     assert!(error.to_string().contains("does not know access key \"nobody\""), "{error}");
@@ -241,7 +241,7 @@ async fn says_which_credentials_were_refused(config: &Config) {
 }
 
 async fn says_which_bucket_is_missing(config: &Config) {
-    let store = Store::new(&Config { bucket: "not-there".into(), ..config.clone() }).unwrap();
+    let store = Store::new(&config.clone().with(|config| config.bucket = "not-there".into())).unwrap();
     let errors = [
         store.probe().await.unwrap_err(),
         store.put(&key("a"), "x".into(), &PutOptions::default()).await.unwrap_err(),

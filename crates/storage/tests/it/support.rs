@@ -7,20 +7,19 @@ use iot_storage::{Config, Key, Store};
 
 /// A configuration for tests: short limits, quick retries.
 pub fn config(endpoint: &str, access_key: &str, secret_key: &str) -> Config {
-    Config {
-        endpoint: endpoint.to_owned(),
-        bucket: "readings".into(),
-        access_key: Some(access_key.to_owned()),
-        secret_key: Some(secret_key.to_owned()),
-        connect_timeout: Duration::from_secs(2),
-        first_byte_timeout: Duration::from_secs(10),
-        timeout: Duration::from_secs(10),
-        total_timeout: Duration::from_secs(30),
-        backoff_min: Duration::from_millis(5),
-        backoff_max: Duration::from_millis(50),
-        max_object_bytes: 4 << 20,
-        ..Config::default()
-    }
+    Config::default().with(|config| {
+        config.endpoint = endpoint.to_owned();
+        config.bucket = "readings".into();
+        config.access_key = Some(access_key.to_owned());
+        config.secret_key = Some(secret_key.to_owned());
+        config.connect_timeout = Duration::from_secs(2);
+        config.first_byte_timeout = Duration::from_secs(10);
+        config.timeout = Duration::from_secs(10);
+        config.total_timeout = Duration::from_secs(30);
+        config.backoff_min = Duration::from_millis(5);
+        config.backoff_max = Duration::from_millis(50);
+        config.max_object_bytes = 4 << 20;
+    })
 }
 
 /// An embedded store with the configuration to reach it.

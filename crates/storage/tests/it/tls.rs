@@ -46,7 +46,11 @@ async fn passes_the_suite_with_its_own_authority() {
     let (server, config) = sandbox().await;
     let endpoint = front(&certificates, server.addr()).await;
     let ca_file = Some(certificates.ca());
-    crate::suite::run(&Config { endpoint, ca_file, ..config }).await;
+    crate::suite::run(&config.with(|config| {
+        config.endpoint = endpoint;
+        config.ca_file = ca_file;
+    }))
+    .await;
 }
 
 #[tokio::test]
@@ -54,7 +58,7 @@ async fn a_certificate_of_an_unknown_authority_is_refused_and_explained() {
     let certificates = Certificates::create().unwrap();
     let (server, config) = sandbox().await;
     let endpoint = front(&certificates, server.addr()).await;
-    let store = Store::new(&Config { endpoint, ..config }).unwrap();
+    let store = Store::new(&config.with(|config| config.endpoint = endpoint)).unwrap();
     let error = store.put(&key("a"), "x".into(), &PutOptions::default()).await.unwrap_err();
     assert!(matches!(error, Error::Unavailable { .. }) && !error.is_transient(), "{error}");
     let text = error.to_string();
@@ -66,25 +70,26 @@ async fn a_certificate_of_an_unknown_authority_is_refused_and_explained() {
 async fn a_plain_server_where_tls_is_expected_is_an_error() {
     let (server, config) = sandbox().await;
     let endpoint = format!("https://{}", server.addr());
-    let error = Store::new(&Config { endpoint, ..config }).unwrap().probe().await.unwrap_err();
+    let error =
+        Store::new(&config.with(|config| config.endpoint = endpoint)).unwrap().probe().await.unwrap_err();
     assert!(matches!(error, Error::Unavailable { .. }), "{error}");
 }
 
 #[test]
 fn an_unusable_ca_file_is_named() {
     let folder = tempfile::tempdir().unwrap();
-    let config = Config {
-        bucket: "readings".into(),
-        access_key: Some("own".into()),
-        secret_key: Some("secret".into()),
-        ..Config::default()
-    };
+    let config = Config::default().with(|config| {
+        config.bucket = "readings".into();
+        config.access_key = Some("own".into());
+        config.secret_key = Some("secret".into());
+    });
     for (name, content) in [("missing.pem", None), ("empty.pem", Some("")), ("text.pem", Some("hello"))] {
         let path = folder.path().join(name);
         if let Some(content) = content {
             std::fs::write(&path, content).unwrap();
         }
-        let error = Store::new(&Config { ca_file: Some(path), ..config.clone() }).unwrap_err().to_string();
+        let error =
+            Store::new(&config.clone().with(|config| config.ca_file = Some(path))).unwrap_err().to_string();
         assert!(error.contains("`ca_file`") && error.contains(name), "{error}");
     }
 }

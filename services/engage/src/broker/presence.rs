@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Context;
 use bytes::Bytes;
 use iot_mqtt::{Client, Message, Will};
-use people_counter_events::{ServiceState, ServiceStatus, ServiceType, Topics};
+use people_counter_events::{ServiceState, ServiceStatus, Topics};
 
 use crate::clock;
 
@@ -30,18 +30,8 @@ impl Presence {
     pub(crate) fn new(topics: &Topics, service: &str, node: &str) -> anyhow::Result<Self> {
         let payload = |state| {
             let status = ServiceStatus {
-                kind: ServiceType::Service,
-                service: service.to_owned(),
-                instance: node.to_owned(),
                 state,
-                version: env!("CARGO_PKG_VERSION").into(),
-                started_timestamp: clock::now(),
-                model: None,
-                frames_per_second: None,
-                mean_duration_ms: None,
-                duration_ms: None,
-                queue: None,
-                failures: None,
+                ..ServiceStatus::online(service, node, env!("CARGO_PKG_VERSION"), clock::now())
             };
             topics.nodes.encode(&status).map(Bytes::from).context("cannot write the node's status")
         };
@@ -76,12 +66,7 @@ impl Presence {
 
 impl iot_mqtt::Presence for Presence {
     fn will(&self, _connection: u64) -> Will {
-        Will {
-            topic: self.topic.clone(),
-            payload: self.offline.clone(),
-            delay: WILL_DELAY,
-            expires: Some(EXPIRY),
-        }
+        Will::new(&self.topic, self.offline.clone()).delay(WILL_DELAY).expires(EXPIRY)
     }
 
     fn birth(&self, _connection: u64) -> Option<Message> {

@@ -89,25 +89,10 @@ impl Election {
 
 #[cfg(test)]
 mod tests {
-    use people_counter_events::ServiceType;
-
     use super::*;
 
     fn status(instance: &str, started: f64, state: ServiceState) -> ServiceStatus {
-        ServiceStatus {
-            kind: ServiceType::Service,
-            service: "push".into(),
-            instance: instance.into(),
-            state,
-            version: "1".into(),
-            started_timestamp: started,
-            model: None,
-            frames_per_second: None,
-            mean_duration_ms: None,
-            duration_ms: None,
-            queue: None,
-            failures: None,
-        }
+        ServiceStatus { state, ..ServiceStatus::online("push", instance, "1", started) }
     }
 
     const ONLINE: ServiceState = ServiceState::Online;

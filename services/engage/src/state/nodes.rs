@@ -93,25 +93,10 @@ impl Nodes {
 
 #[cfg(test)]
 mod tests {
-    use people_counter_events::ServiceType;
-
     use super::*;
 
     fn node(instance: &str, state: ServiceState) -> ServiceStatus {
-        ServiceStatus {
-            kind: ServiceType::Service,
-            service: "inference".into(),
-            instance: instance.into(),
-            state,
-            version: "1".into(),
-            started_timestamp: 1.0,
-            model: None,
-            frames_per_second: None,
-            mean_duration_ms: None,
-            duration_ms: None,
-            queue: None,
-            failures: None,
-        }
+        ServiceStatus { state, ..ServiceStatus::online("inference", instance, "1", 1.0) }
     }
 
     #[test]

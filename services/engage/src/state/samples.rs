@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use people_counter_events::{
     AnalysisFailed, AnalysisMetadata, DataType, Delivery, DeviceID, DeviceState, DeviceStatus, FailureReason,
-    FailureType, FrameID, FrameStored, Model, ObjectPath, PeopleCounted, Person, Picture, ResultType,
-    Results, StatusType, frame_key,
+    FrameID, FrameStored, Model, ObjectPath, PeopleCounted, Person, Picture, ResultType, Results, StatusType,
+    frame_key,
 };
 
 pub(crate) const BUCKET: &str = "frames";
@@ -64,21 +64,8 @@ pub(crate) fn result(device: &str, boot: u64, sequence: u64, count: u32) -> Peop
 }
 
 pub(crate) fn failure(device: &str, boot: u64, sequence: u64) -> AnalysisFailed {
-    let frame = frame(device, boot, sequence);
-    AnalysisFailed {
-        kind: FailureType::Failure,
-        device_id: frame.device_id,
-        file_path: frame.file_path,
-        creation_timestamp: frame.creation_timestamp,
-        frame_id: frame.frame_id,
-        boot_id: boot,
-        sequence,
-        attempt: 1,
-        reason: FailureReason::Undecodable,
-        message: "the file is no picture".into(),
-        failed_timestamp: NOW,
-        node: "node-1".into(),
-    }
+    let message = "the file is no picture".into();
+    frame(device, boot, sequence).failed(FailureReason::Undecodable, message, NOW, "node-1")
 }
 
 pub(crate) fn status(device: &str, boot: u64, connection: u64) -> DeviceStatus {

@@ -36,7 +36,7 @@ struct Record {
 
 impl Record {
     async fn of(stage: &Stage) -> Self {
-        let config = iot_mqtt::Config { url: stage.broker.url(), ..Default::default() };
+        let config = iot_mqtt::Config::default().with(|config| config.url = stage.broker.url());
         let mut options = Options::new(config, format!("record-{}", uuid::Uuid::new_v4())).unwrap();
         let topics = Topics::new(Topics::DEFAULT_ROOT).unwrap();
         let mut inbox = options.subscribe(topics.alerts.filter());

@@ -26,7 +26,7 @@ struct HomeAssistant {
 
 impl HomeAssistant {
     async fn start(stage: &Stage) -> Self {
-        let config = iot_mqtt::Config { url: stage.broker.url(), ..Default::default() };
+        let config = iot_mqtt::Config::default().with(|config| config.url = stage.broker.url());
         let mut options = Options::new(config, "home-assistant").unwrap();
         let mut discovery = options.subscribe("homeassistant/#");
         let mut states = options.subscribe("people-counter/v1/homeassistant/#");

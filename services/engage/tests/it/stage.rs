@@ -50,8 +50,9 @@ impl Stage {
     /// With a broker and a store that keep what they have when they restart.
     pub async fn lasting() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let broker = BrokerOptions { dir: Some(folder.path().join("broker")), ..BrokerOptions::default() };
-        let store = StoreOptions { dir: Some(folder.path().join("store")), ..StoreOptions::default() };
+        let broker =
+            BrokerOptions::default().with(|options| options.dir = Some(folder.path().join("broker")));
+        let store = StoreOptions::default().with(|options| options.dir = Some(folder.path().join("store")));
         Self { _folder: Some(folder), ..Self::with(broker, store).await }
     }
 
@@ -61,7 +62,7 @@ impl Stage {
         let store = ObjectStore::start(store).await.unwrap();
         let bucket = Store::new(&store_config(&store)).unwrap();
         bucket.ensure_bucket().await.unwrap();
-        let config = iot_mqtt::Config { url: broker.url(), ..Default::default() };
+        let config = iot_mqtt::Config::default().with(|config| config.url = broker.url());
         let mqtt = Options::new(config, "publisher").unwrap().connect();
         let topics = Topics::new(Topics::DEFAULT_ROOT).unwrap();
         Self { broker, store, bucket, mqtt, topics, _folder: None }
@@ -121,13 +122,12 @@ impl Stage {
 }
 
 fn store_config(store: &ObjectStore) -> iot_storage::Config {
-    iot_storage::Config {
-        endpoint: store.endpoint(),
-        bucket: BUCKET.into(),
-        access_key: Some(store.access_key().into()),
-        secret_key: Some(store.secret_key().into()),
-        ..Default::default()
-    }
+    iot_storage::Config::default().with(|config| {
+        config.endpoint = store.endpoint();
+        config.bucket = BUCKET.into();
+        config.access_key = Some(store.access_key().into());
+        config.secret_key = Some(store.secret_key().into());
+    })
 }
 
 /// A running service.

@@ -1,7 +1,5 @@
 //! What is shown is what the broker has, in every order and after every restart.
 
-use std::time::Duration;
-
 use iot_mqtt::{Message, Options, Presence, Will};
 use iot_sandbox::{Fault, Proxy};
 use people_counter_events::{DeviceState, DeviceStatus, Topics};
@@ -104,8 +102,7 @@ impl Camera {
 
 impl Presence for Camera {
     fn will(&self, connection: u64) -> Will {
-        let payload = self.payload(DeviceState::Offline, connection).into();
-        Will { topic: self.topic(), payload, delay: Duration::ZERO, expires: None }
+        Will::new(self.topic(), self.payload(DeviceState::Offline, connection))
     }
 
     fn birth(&self, connection: u64) -> Option<Message> {
@@ -117,7 +114,7 @@ impl Presence for Camera {
 async fn a_device_whose_will_fires_is_offline() {
     let stage = Stage::set().await;
     let engage = stage.engage().await;
-    let config = iot_mqtt::Config { url: stage.broker.url(), ..Default::default() };
+    let config = iot_mqtt::Config::default().with(|config| config.url = stage.broker.url());
     let mut options = Options::new(config, "cam-1").unwrap();
     options.presence(Camera { topics: stage.topics.clone(), status: status("cam-1", 0) });
     let camera = options.connect();

@@ -37,7 +37,10 @@ impl World {
         let objects = Store::new(&store_config(&store)).unwrap();
         objects.ensure_bucket().await.unwrap();
         let topics = Topics::new(Topics::DEFAULT_ROOT).unwrap();
-        let config = iot_mqtt::Config { url: broker.url(), outbox: 1000, ..iot_mqtt::Config::default() };
+        let config = iot_mqtt::Config::default().with(|config| {
+            config.url = broker.url();
+            config.outbox = 1000;
+        });
         let mut options = Options::new(config, "camera").unwrap();
         let results = options.subscribe(topics.counts.filter());
         let failures = options.subscribe(topics.failure.filter());
@@ -103,7 +106,7 @@ impl World {
 
     /// A client that hears what is published on `filter`, from the retained messages on.
     pub async fn listen(&self, name: &str, filter: &str) -> (Client, Inbox) {
-        let config = iot_mqtt::Config { url: self.broker.url(), ..iot_mqtt::Config::default() };
+        let config = iot_mqtt::Config::default().with(|config| config.url = self.broker.url());
         let mut options = Options::new(config, name).unwrap();
         let inbox = options.subscribe(filter);
         let client = options.connect();
@@ -113,14 +116,13 @@ impl World {
 }
 
 fn store_config(store: &ObjectStore) -> iot_storage::Config {
-    iot_storage::Config {
-        endpoint: store.endpoint(),
-        bucket: BUCKET.into(),
-        access_key: Some(store.access_key().into()),
-        secret_key: Some(store.secret_key().into()),
-        attempts: 1,
-        ..iot_storage::Config::default()
-    }
+    iot_storage::Config::default().with(|config| {
+        config.endpoint = store.endpoint();
+        config.bucket = BUCKET.into();
+        config.access_key = Some(store.access_key().into());
+        config.secret_key = Some(store.secret_key().into());
+        config.attempts = 1;
+    })
 }
 
 fn repository(path: &str) -> PathBuf {

@@ -105,7 +105,7 @@ impl Presence for Shown {
     fn will(&self, connection: u64) -> Will {
         let status = self.0.lock().at(DeviceState::Offline, connection);
         let payload = self.0.encode(&status);
-        Will { topic: self.0.topic.clone(), payload, delay: WILL_DELAY, expires: None }
+        Will::new(&self.0.topic, payload).delay(WILL_DELAY)
     }
 
     fn birth(&self, connection: u64) -> Option<Message> {

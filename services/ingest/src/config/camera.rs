@@ -256,11 +256,10 @@ mod tests {
 
     #[test]
     fn a_device_may_have_credentials_of_its_own() {
-        let common = iot_mqtt::Config {
-            username: Some("all".into()),
-            password: Some("secret".into()),
-            ..iot_mqtt::Config::default()
-        };
+        let common = iot_mqtt::Config::default().with(|config| {
+            config.username = Some("all".into());
+            config.password = Some("secret".into());
+        });
         let config = camera("{}").mqtt(&common);
         assert_eq!((config.username.unwrap(), config.password.unwrap()), ("all".into(), "secret".into()));
         let config = camera("{ username = 'cam', password_file = '/run/secret' }").mqtt(&common);

@@ -4,7 +4,6 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod camera;
-mod clock;
 mod command_line;
 mod commands;
 mod configuration;
@@ -13,7 +12,6 @@ mod identity;
 mod node;
 mod outages;
 mod prepare;
-mod process;
 mod retention;
 mod sources;
 mod sources_http;

@@ -1,14 +1,13 @@
 //! An inference node without inference.
 
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use iot_mqtt::{Client, Inbox, Message, Options, Presence, Will};
 use iot_storage::{Key, PutOptions, Store};
 use people_counter_events::{
-    AnalysisFailed, AnalysisMetadata, FailureReason, FailureType, FrameStored, Model, ObjectPath, Order,
-    PeopleCounted, Picture, ResultType, Results, ServiceState, ServiceStatus, ServiceType, Topics, decode,
-    preview_key,
+    AnalysisMetadata, FailureReason, FrameStored, Model, ObjectPath, Order, PeopleCounted, Picture,
+    ResultType, Results, ServiceState, ServiceStatus, Topics, decode, preview_key,
 };
 use tokio::task::JoinHandle;
 
@@ -31,28 +30,14 @@ struct Online {
 
 impl Online {
     fn payload(&self, state: ServiceState) -> Vec<u8> {
-        let status = ServiceStatus {
-            kind: ServiceType::Service,
-            service: "inference".into(),
-            instance: self.name.clone(),
-            state,
-            version: "0".into(),
-            started_timestamp: now(),
-            model: None,
-            frames_per_second: None,
-            mean_duration_ms: None,
-            duration_ms: None,
-            queue: None,
-            failures: None,
-        };
+        let status = ServiceStatus { state, ..ServiceStatus::online("inference", &self.name, "0", now()) };
         self.topics.nodes.encode(&status).unwrap()
     }
 }
 
 impl Presence for Online {
     fn will(&self, _connection: u64) -> Will {
-        let payload = self.payload(ServiceState::Offline).into();
-        Will { topic: self.topic.clone(), payload, delay: Duration::ZERO, expires: None }
+        Will::new(&self.topic, self.payload(ServiceState::Offline))
     }
 
     fn birth(&self, _connection: u64) -> Option<Message> {
@@ -142,20 +127,7 @@ impl Node {
 
     /// Publishes a failure.
     pub async fn fail(&self, frame: &FrameStored) {
-        let failure = AnalysisFailed {
-            kind: FailureType::Failure,
-            device_id: frame.device_id.clone(),
-            file_path: frame.file_path.clone(),
-            creation_timestamp: frame.creation_timestamp,
-            frame_id: frame.frame_id,
-            boot_id: frame.boot_id,
-            sequence: frame.sequence,
-            attempt: frame.attempt,
-            reason: FailureReason::Undecodable,
-            message: "not a picture".into(),
-            failed_timestamp: now(),
-            node: self.name.clone(),
-        };
+        let failure = frame.failed(FailureReason::Undecodable, "not a picture".into(), now(), &self.name);
         let payload = self.topics.failure.encode(&failure).unwrap();
         let topic = self.topics.failure.name(&[frame.device_id.as_str()]).unwrap();
         self.client.publish(Message::new(topic, payload).retained()).await.unwrap();

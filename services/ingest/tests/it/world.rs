@@ -32,7 +32,7 @@ impl World {
     pub async fn start() -> Self {
         iot_chassis::install_crypto();
         let dir = tempfile::tempdir().unwrap();
-        let options = StoreOptions { dir: Some(dir.path().join("objects")), ..StoreOptions::default() };
+        let options = StoreOptions::default().with(|options| options.dir = Some(dir.path().join("objects")));
         Self {
             broker: Broker::start(BrokerOptions::default()).await.unwrap(),
             store: ObjectStore::start(options).await.unwrap(),
@@ -42,23 +42,21 @@ impl World {
     }
 
     pub fn mqtt(&self) -> iot_mqtt::Config {
-        iot_mqtt::Config {
-            url: self.broker.url(),
-            backoff_min: Duration::from_millis(50),
-            backoff_max: Duration::from_millis(500),
-            ..iot_mqtt::Config::default()
-        }
+        iot_mqtt::Config::default().with(|config| {
+            config.url = self.broker.url();
+            config.backoff_min = Duration::from_millis(50);
+            config.backoff_max = Duration::from_millis(500);
+        })
     }
 
     pub fn store_config(&self) -> iot_storage::Config {
-        iot_storage::Config {
-            endpoint: self.store.endpoint(),
-            bucket: "frames".into(),
-            access_key: Some(self.store.access_key().into()),
-            secret_key: Some(self.store.secret_key().into()),
-            attempts: 1,
-            ..iot_storage::Config::default()
-        }
+        iot_storage::Config::default().with(|config| {
+            config.endpoint = self.store.endpoint();
+            config.bucket = "frames".into();
+            config.access_key = Some(self.store.access_key().into());
+            config.secret_key = Some(self.store.secret_key().into());
+            config.attempts = 1;
+        })
     }
 
     /// A configuration with one camera and endless patience, to be changed by the test.
