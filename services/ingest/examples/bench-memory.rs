@@ -1,4 +1,4 @@
-//! Figures of ingest at rest, as `scripts/bench ingest-memory` prints them: resident memory, and what the change
+//! Figures of ingest at rest, as `scripts/bench ingest` prints them: resident memory, and what the change
 //! gate saves on a still scene.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark that stops at the first surprise")]
 

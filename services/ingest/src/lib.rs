@@ -2,6 +2,7 @@
 //! settled.
 //!
 //! * [`config`]: which cameras there are and where their pictures go.
+//! * [`jpeg`], [`picture`], [`raw`]: what a picture is, and what is done to have it as a JPEG.
 //! * `source`: takes pictures. Nothing that happens later can delay it.
 //! * `prepare`: crops, masks and limits pictures. `gate`: whether one shows anything new.
 //! * `ledger`: decides what becomes of each frame. No I/O and no clock.
@@ -12,11 +13,12 @@ mod camera;
 mod command_line;
 pub mod config;
 mod gate;
-mod jpeg;
+pub mod jpeg;
 mod ledger;
 mod metrics;
-mod picture;
+pub mod picture;
 mod prepare;
+pub mod raw;
 mod source;
 mod spool;
 

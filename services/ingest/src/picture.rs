@@ -5,11 +5,11 @@ use std::io::Cursor;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use image::codecs::jpeg::JpegEncoder;
 use image::{ImageError, ImageFormat, ImageReader};
 
 use crate::config::Limits;
 use crate::jpeg::{self, Info};
+use crate::raw::{Layout, Raw};
 
 /// Quality of a JPEG made from another format: no visible loss at a quarter of the size of a PNG.
 const JPEG_QUALITY: u8 = 90;
@@ -118,27 +118,16 @@ impl Picture {
         let mut reader = ImageReader::with_format(Cursor::new(file), ImageFormat::Png);
         reader.limits(decoding(limits));
         let pixels = reader.decode().map_err(|error| refusal(&error))?.to_rgb8();
-        Self::from_rgb(&pixels, pixels.width(), pixels.height(), captured, limits)
+        let raw = Raw::new(Layout::Rgb, pixels.width(), pixels.height(), &pixels)?;
+        Self::from_raw(raw, captured, limits)
     }
 
-    /// Pixels of three bytes each, row by row from the top.
+    /// A JPEG of pixels.
     ///
     /// # Errors
-    /// [`Refusal::TooLarge`], or there are not as many as `width` and `height` say.
-    pub fn from_rgb(
-        pixels: &[u8],
-        width: u32,
-        height: u32,
-        captured: SystemTime,
-        limits: &Limits,
-    ) -> Result<Self, Refusal> {
-        if pixels.len() as u64 != u64::from(width) * u64::from(height) * 3 {
-            return Err(Refusal::Truncated);
-        }
-        let mut jpeg = Vec::new();
-        JpegEncoder::new_with_quality(&mut jpeg, JPEG_QUALITY)
-            .encode(pixels, width, height, image::ExtendedColorType::Rgb8)
-            .map_err(|_too_wide_for_jpeg| Refusal::TooLarge)?;
+    /// [`Refusal::TooLarge`].
+    pub fn from_raw(raw: Raw<'_>, captured: SystemTime, limits: &Limits) -> Result<Self, Refusal> {
+        let jpeg = raw.jpeg(JPEG_QUALITY)?;
         let info = jpeg::scan(&jpeg)?;
         Self::from_jpeg(&jpeg, info, captured, limits)
     }

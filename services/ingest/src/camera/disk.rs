@@ -1,6 +1,6 @@
 //! The spool's folder: frames are written to it beside everything else, and removed when they have ended.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use tokio::task::spawn_blocking;
 use super::frame::Frame;
 use super::job::Job;
 use super::worker::Worker;
-use crate::ledger::{Instant, Number};
+use crate::ledger::{Earlier, Instant, Number};
 use crate::spool::{Remains, Spool, complaint};
 
 /// Most frames that are removed in one go, so that a write need not wait for long.
@@ -21,7 +21,10 @@ const REMOVE_RETRY: Duration = Duration::from_secs(30);
 
 /// What has come to an end.
 pub enum Done {
-    Write(Number, Order, io::Result<()>),
+    /// A frame, and the attempts that were written with it.
+    Write(Number, Order, u32, io::Result<()>),
+    /// How often a frame has been announced.
+    Attempts(io::Result<()>),
     /// The frames that are still there, if any.
     Remove(Vec<Order>, io::Result<()>),
 }
@@ -31,6 +34,8 @@ pub enum Done {
 pub struct Disk {
     pub spool: Option<Spool>,
     pub job: Job<Done>,
+    /// Attempts to announce frames that lie there, to be noted with them. At most a window of them.
+    attempts: BTreeMap<Order, u32>,
     /// Frames that have ended.
     ended: VecDeque<Order>,
     remove_not_before: Instant,
@@ -41,9 +46,11 @@ impl Disk {
         Self { spool, ..Self::default() }
     }
 
-    /// Whether everything that has ended is gone, or cannot be removed now.
+    /// Whether all that is to be noted is, and everything that has ended is gone or cannot be removed now.
     pub fn is_tidy(&self) -> bool {
-        self.job.is_idle() && (self.ended.is_empty() || self.remove_not_before > Instant::ZERO)
+        self.job.is_idle()
+            && self.attempts.is_empty()
+            && (self.ended.is_empty() || self.remove_not_before > Instant::ZERO)
     }
 
     pub fn wake(&self) -> Option<Instant> {
@@ -76,10 +83,10 @@ impl Worker {
         }
         self.metrics.restored(remains.frames.len() as u64 + remains.damaged);
         for left in remains.frames {
-            let order = left.order;
+            let (order, attempts) = (left.order, left.record.attempts);
             let frame = Frame::left(left);
             let (bytes, age) = (frame.bytes(), frame.age());
-            self.ledger.restore(frame, bytes, order, age);
+            self.ledger.restore(frame, bytes, Earlier { order, age, attempts });
         }
         if remains.damaged > 0 {
             self.dropped("spool-damaged", remains.damaged);
@@ -98,23 +105,31 @@ impl Worker {
             });
             return;
         }
+        if let Some((order, attempts)) = self.disk.attempts.pop_first() {
+            self.disk.job.start(async move {
+                let noting = spawn_blocking(move || spool.note_attempts(order, attempts));
+                Done::Attempts(noting.await.unwrap_or_else(|panic| Err(panic.into())))
+            });
+            return;
+        }
         let Some(number) = self.ledger.next_write(now) else { return };
-        let order = self.ledger.order(number);
-        let Some((record, jpeg)) = self.ledger.frame(number).and_then(Frame::record) else {
+        let (order, attempts) = (self.ledger.order(number), self.ledger.attempts(number));
+        let Some((record, jpeg)) = self.ledger.frame(number).and_then(|frame| frame.record(attempts)) else {
             // what is not in memory is never to be written
             self.ledger.written(now, number, false);
             return;
         };
         self.disk.job.start(async move {
             let writing = spawn_blocking(move || spool.write(order, &record, &jpeg));
-            Done::Write(number, order, writing.await.unwrap_or_else(|panic| Err(panic.into())))
+            let written = writing.await.unwrap_or_else(|panic| Err(panic.into()));
+            Done::Write(number, order, attempts, written)
         });
     }
 
     /// Something on the disk has come to an end.
     pub(super) fn disk_done(&mut self, now: Instant, done: Done) {
         match done {
-            Done::Write(number, order, result) => {
+            Done::Write(number, order, attempts, result) => {
                 if let Err(error) = &result {
                     self.metrics.spool_write_failed();
                     self.disk_failed(error);
@@ -123,12 +138,22 @@ impl Worker {
                         tracing::info!(device = %self.config.device, "the spool's disk takes pictures again");
                     }
                     match self.ledger.frame_mut(number) {
-                        Some(frame) => frame.set_saved(order),
+                        Some(frame) => {
+                            frame.set_saved(order);
+                            if self.ledger.attempts(number) > attempts {
+                                self.note_attempts(number);
+                            }
+                        }
                         // it ended meanwhile
                         None => self.disk.ended.push_back(order),
                     }
                 }
                 self.ledger.written(now, number, result.is_ok());
+            }
+            Done::Attempts(Ok(())) => {}
+            Done::Attempts(Err(error)) => {
+                self.metrics.spool_write_failed();
+                tracing::warn!(device = %self.config.device, "attempts of a frame cannot be noted in the spool: {error}");
             }
             Done::Remove(_, Ok(())) => self.disk.remove_not_before = Instant::ZERO,
             Done::Remove(left, Err(error)) => {
@@ -139,9 +164,20 @@ impl Worker {
         }
     }
 
+    /// A frame was announced: where it lies in the folder, how often is noted there, so that a restart does not give a
+    /// picture that nodes die of as many attempts again.
+    pub(super) fn note_attempts(&mut self, number: Number) {
+        if let Some(order) = self.ledger.frame(number).and_then(Frame::saved) {
+            self.disk.attempts.insert(order, self.ledger.attempts(number));
+        }
+    }
+
     /// A frame has ended: its file can go.
     pub(super) fn forget_saved(&mut self, frame: &Frame) {
-        self.disk.ended.extend(frame.saved());
+        if let Some(order) = frame.saved() {
+            self.disk.attempts.remove(&order);
+            self.disk.ended.push_back(order);
+        }
     }
 
     fn disk_failed(&mut self, error: &io::Error) {

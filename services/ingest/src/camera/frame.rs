@@ -45,7 +45,7 @@ impl Frame {
 
     /// The frame that an earlier start left in the spool's folder.
     pub fn left(left: Left) -> Self {
-        let Record { id, captured, width, height, bytes } = left.record;
+        let Record { id, captured, width, height, bytes, attempts: _ } = left.record;
         Self { id, jpeg: None, saved: Some(left.order), created: captured, width, height, bytes }
     }
 
@@ -56,10 +56,10 @@ impl Frame {
     }
 
     /// What is written to the spool's folder, if the picture is in memory.
-    pub fn record(&self) -> Option<(Record, Bytes)> {
+    pub fn record(&self, attempts: u32) -> Option<(Record, Bytes)> {
         let jpeg = self.jpeg.clone()?;
         let Self { id, created: captured, width, height, bytes, .. } = *self;
-        Some((Record { id, captured, width, height, bytes }, jpeg))
+        Some((Record { id, captured, width, height, bytes, attempts }, jpeg))
     }
 
     /// It lies in the spool's folder under this order.

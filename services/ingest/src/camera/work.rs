@@ -312,7 +312,11 @@ impl Worker {
                 Confirmed::No
             }
         };
+        let before = self.ledger.attempts(number);
         self.ledger.announced(now, number, confirmed);
+        if self.ledger.attempts(number) > before {
+            self.note_attempts(number);
+        }
     }
 
     fn healed(&mut self, topic: Topic, result: Result<Confirmation, PublishError>) {

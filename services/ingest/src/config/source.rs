@@ -88,7 +88,7 @@ pub struct UsbCamera {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct RtspCamera {
-    /// Its address, `rtsp://...`.
+    /// Its address, `rtsp://...`, or `rtsps://...` for RTSP within TLS.
     pub url: CameraUrl,
     /// User name, if it asks for one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -99,6 +99,12 @@ pub struct RtspCamera {
     /// File with the password.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password_file: Option<PathBuf>,
+    /// Certificates (PEM) to trust beside the system's, for `rtsps://`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<PathBuf>,
+    /// Whether the camera's certificate must be valid. Without it, whoever is in between can show any picture.
+    #[serde(default = "yes")]
+    pub verify_certificate: bool,
     /// A camera that does not answer or sends nothing for this long is opened again.
     #[serde(default = "network_timeout", with = "humantime_serde")]
     pub timeout: Duration,
@@ -202,6 +208,8 @@ impl RtspCamera {
             username: None,
             password: None,
             password_file: None,
+            ca_file: None,
+            verify_certificate: true,
             timeout: network_timeout(),
             ffmpeg: ffmpeg(),
         }
@@ -217,7 +225,7 @@ impl RtspCamera {
             cfg!(feature = "rtsp"),
             "this program was built without RTSP cameras, build it with `--features rtsp`"
         );
-        self.url.check(&["rtsp"])?;
+        self.url.check(&["rtsp", "rtsps"])?;
         CameraUrl::check_login(
             self.username.as_deref(),
             self.password.as_ref(),
@@ -293,8 +301,8 @@ impl Source {
     }
 }
 
-/// Reads a source as it is given on a command line: a folder, a video file, `rtsp://...`, `http://...`,
-/// `/dev/videoN` or `name:` and a part of a USB camera's name.
+/// Reads a source as it is given on a command line: a folder, a video file, `rtsp://...`, `http://...`
+/// (each with an s for TLS), `/dev/videoN` or `name:` and a part of a USB camera's name.
 ///
 /// # Errors
 /// Nothing of that name exists, or this build lacks what it takes.
@@ -302,7 +310,7 @@ pub fn parse_source(text: &str) -> anyhow::Result<Source> {
     let scheme = text.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());
     let path = Path::new(text);
     let source = match scheme.as_deref() {
-        Some("rtsp") => Source::Rtsp(RtspCamera::new(text.parse()?)),
+        Some("rtsp" | "rtsps") => Source::Rtsp(RtspCamera::new(text.parse()?)),
         Some("http" | "https") => Source::Http(HttpCamera::new(text.parse()?)),
         Some(other) => {
             bail!(
@@ -354,10 +362,11 @@ mod tests {
     #[cfg(feature = "rtsp")]
     #[test]
     fn rtsp_is_read() {
-        let text = "rtsp://user:hunter2@host:554/live";
-        let source = parse_source(text).unwrap();
-        assert_eq!(source, Source::Rtsp(RtspCamera::new(text.parse().unwrap())));
-        assert!(!format!("{source:?}").contains("hunter2"));
+        for text in ["rtsp://user:hunter2@host:554/live", "rtsps://user:hunter2@host/live"] {
+            let source = parse_source(text).unwrap();
+            assert_eq!(source, Source::Rtsp(RtspCamera::new(text.parse().unwrap())));
+            assert!(!format!("{source:?}").contains("hunter2"));
+        }
     }
 
     #[cfg(not(feature = "rtsp"))]

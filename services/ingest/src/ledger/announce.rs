@@ -127,9 +127,14 @@ impl<F: Kept> Ledger<F> {
         let first = || self.first_to_announce().filter(|_| now >= self.paced_announcements);
         let number = self.overdue(now).or_else(first)?;
         let order = self.order(number);
-        let before = match &self.book.get(number)?.stage {
+        let entry = self.book.get(number)?;
+        let before = match &entry.stage {
             Stage::Announced(before) => before.clone(),
-            _ => Announced { doublings: self.doublings, ..Announced::default() },
+            _ => Announced {
+                counted: entry.earlier_attempts,
+                doublings: self.doublings,
+                ..Announced::default()
+            },
         };
         let expires = doubled(self.rules.patience, before.doublings, self.rules.patience_max);
         let counted = before.counted.saturating_add(self.node_online.into());
@@ -166,6 +171,15 @@ impl<F: Kept> Ledger<F> {
             }
         }
         self.book.set_stage(number, Stage::Announced(announced));
+    }
+
+    /// How often a frame has been announced while a node was online.
+    pub fn attempts(&self, number: Number) -> u32 {
+        let Some(entry) = self.book.get(number) else { return 0 };
+        match &entry.stage {
+            Stage::Announcing(announced) | Stage::Announced(announced) => announced.counted,
+            _ => entry.earlier_attempts,
+        }
     }
 
     /// A node has answered. What it settles depends on the delivery; answers about frames that this boot has

@@ -75,6 +75,8 @@ pub(super) struct Entry<F> {
     pub(super) bytes: u64,
     pub(super) captured: Instant,
     pub(super) expires: Instant,
+    /// How often an earlier boot announced it while a node was online.
+    pub(super) earlier_attempts: u32,
     pub(super) stage: Stage,
     pub(super) held: Held,
 }

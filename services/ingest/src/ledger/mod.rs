@@ -134,6 +134,17 @@ impl Loss {
     }
 }
 
+/// What is known of a frame that an earlier boot left behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Earlier {
+    /// Where it stood among all of its device.
+    pub order: Order,
+    /// How long ago it was captured.
+    pub age: Duration,
+    /// How often it was announced while a node was online: a picture that nodes die of does not begin anew.
+    pub attempts: u32,
+}
+
 /// A frame that has ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settled<F> {
@@ -205,24 +216,38 @@ impl<F: Kept> Ledger<F> {
         }
     }
 
-    /// Takes a frame that an earlier boot left on disk `age` ago. To be called before the first capture, in
-    /// the order of the frames.
-    pub fn restore(&mut self, frame: F, bytes: u64, order: Order, age: Duration) {
-        self.restored.push(order);
-        let expires = self.rules.max_age.saturating_sub(age);
-        self.insert(frame, bytes, Instant::ZERO, expires, Held::Disk);
+    /// Takes a frame that an earlier boot left on disk. To be called before the first capture, in the order of the
+    /// frames.
+    pub fn restore(&mut self, frame: F, bytes: u64, earlier: Earlier) {
+        self.restored.push(earlier.order);
+        self.insert(Entry {
+            frame,
+            bytes,
+            captured: Instant::ZERO,
+            expires: self.rules.max_age.saturating_sub(earlier.age),
+            earlier_attempts: earlier.attempts,
+            stage: Stage::Captured,
+            held: Held::Disk,
+        });
     }
 
     /// Takes a captured frame whose picture has `bytes`.
     pub fn capture(&mut self, now: Instant, frame: F, bytes: u64) -> Number {
-        let number = self.insert(frame, bytes, now, now + self.rules.max_age, Held::Memory);
+        let number = self.insert(Entry {
+            frame,
+            bytes,
+            captured: now,
+            expires: now + self.rules.max_age,
+            earlier_attempts: 0,
+            stage: Stage::Captured,
+            held: Held::Memory,
+        });
         self.bound(now);
         number
     }
 
-    fn insert(&mut self, frame: F, bytes: u64, captured: Instant, expires: Instant, held: Held) -> Number {
+    fn insert(&mut self, entry: Entry<F>) -> Number {
         self.last += 1;
-        let entry = Entry { frame, bytes, captured, expires, stage: Stage::Captured, held };
         self.book.insert(self.last, entry);
         self.last
     }

@@ -9,7 +9,7 @@ mod mask;
 use std::io::Cursor;
 
 use fast_image_resize::Resizer;
-use image::codecs::jpeg::{JpegDecoder, JpegEncoder};
+use image::codecs::jpeg::JpegDecoder;
 use image::{DynamicImage, ImageDecoder, ImageResult, RgbImage};
 use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
@@ -18,6 +18,7 @@ use zune_jpeg::zune_core::options::DecoderOptions;
 use crate::config::{Limits, Preparation};
 use crate::gate::Sketch;
 use crate::picture::{self, Picture, Refusal};
+use crate::raw::{Layout, Raw};
 
 /// Qualities that are tried one after the other for a limit of bytes.
 const QUALITIES: [u8; 4] = [85, 75, 65, 55];
@@ -124,9 +125,9 @@ impl Preparer {
         let limit = self.how.bytes.unwrap_or(self.limits.bytes);
         for _ in 0..MAX_SHRINKS {
             for quality in QUALITIES {
-                let jpeg = encode(&pixels, quality)?;
+                let (width, height) = pixels.dimensions();
+                let jpeg = Raw::new(Layout::Rgb, width, height, &pixels)?.jpeg(quality)?;
                 if jpeg.len() as u64 <= limit {
-                    let (width, height) = pixels.dimensions();
                     let sketch = self
                         .sketches
                         .then(|| luma(&pixels))
@@ -159,13 +160,6 @@ fn shrink(pixels: RgbImage, scale: f64) -> Result<RgbImage, Refusal> {
     // it cannot: both are RGB and none is empty
     resized.map_err(|_| Refusal::Damaged)?;
     Ok(smaller.into_rgb8())
-}
-
-fn encode(pixels: &RgbImage, quality: u8) -> Result<Vec<u8>, Refusal> {
-    let mut jpeg = Vec::new();
-    let encoded = JpegEncoder::new_with_quality(&mut jpeg, quality).encode_image(pixels);
-    encoded.map_err(|error| picture::refusal(&error))?;
-    Ok(jpeg)
 }
 
 /// Levels of brightness as JPEG has them.

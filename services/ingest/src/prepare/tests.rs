@@ -1,6 +1,7 @@
 use std::time::SystemTime;
 
 use image::Rgb;
+use image::codecs::jpeg::JpegEncoder;
 
 use super::*;
 use crate::jpeg;
@@ -28,7 +29,10 @@ fn flag() -> Vec<u8> {
         (0..40, _) => Rgb([255, 0, 0]),
         _ => Rgb([0, 255, 0]),
     });
-    encode(&pixels, 95).unwrap()
+    // with all its colour, so that edges stay where they are
+    let mut file = Vec::new();
+    JpegEncoder::new_with_quality(&mut file, 95).encode_image(&pixels).unwrap();
+    file
 }
 
 /// The file with an orientation in its EXIF part: 6 says that the top is on the right.

@@ -53,6 +53,11 @@ impl Trouble {
             deepest = source;
             kind = kind.or(io_kind(deepest));
         }
+        if let Some(error) = deepest.downcast_ref::<rustls::Error>()
+            && let Some(sentence) = tls(error)
+        {
+            return Self::new(sentence);
+        }
         Self::io(kind, &deepest.to_string())
     }
 
@@ -102,6 +107,20 @@ impl fmt::Display for Trouble {
     }
 }
 
+/// What is wrong with TLS, where somebody can do something about it.
+fn tls(error: &rustls::Error) -> Option<String> {
+    match error {
+        rustls::Error::InvalidCertificate(_) => Some(format!(
+            "the camera's certificate is not trusted ({error}), give the authority that signed it as ca_file of the source"
+        )),
+        rustls::Error::InvalidMessage(_) => Some(
+            "the camera does not speak TLS at this port, check the port of the url, or leave the s of its scheme away"
+                .into(),
+        ),
+        _ => None,
+    }
+}
+
 /// The number in `(os error 111)`.
 pub fn errno(text: &str) -> Option<i32> {
     let (_, number) = text.rsplit_once("(os error ")?;
@@ -132,6 +151,9 @@ mod tests {
         let text = "cannot connect: Connection refused (os error 111)\n\nconn: 127.0.0.1";
         assert!(Trouble::text(text).to_string().contains("refuses the connection"));
         assert!(Trouble::text("odd\nmore").to_string().ends_with("odd"));
+        let foreign = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
+        let foreign = io::Error::new(io::ErrorKind::InvalidData, foreign);
+        assert!(Trouble::network(&foreign).to_string().contains("ca_file of the source"));
         let strange = io::Error::other("seven seals");
         assert!(Trouble::network(&strange).to_string().contains("seven seals"));
     }

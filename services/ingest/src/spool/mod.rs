@@ -8,7 +8,7 @@ mod record;
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -16,8 +16,8 @@ use bytes::Bytes;
 use people_counter_events::{DeviceID, Order};
 
 use crate::ledger::MAX_BOOT_ID;
-use record::HEADER_BYTES;
 pub use record::Record;
+use record::{ATTEMPTS_AT, HEADER_BYTES};
 
 const FRAME: &str = "frame";
 const PART: &str = "part";
@@ -132,6 +132,16 @@ impl Spool {
         File::open(&self.folder)?.sync_all()
     }
 
+    /// Notes how often a frame that is there has been announced. Not forced to the disk: most frames are settled and
+    /// gone before the system would write it there, and a power failure costs the last counts at most.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn note_attempts(&self, order: Order, attempts: u32) -> io::Result<()> {
+        let file = OpenOptions::new().write(true).open(self.path(order))?;
+        file.write_all_at(&Record::attempts(attempts), ATTEMPTS_AT as u64)
+    }
+
     /// Reads a picture.
     ///
     /// # Errors
@@ -216,7 +226,7 @@ mod tests {
 
     fn record(number: u64, picture: &[u8]) -> Record {
         let id = FrameID::from_u128(number.into());
-        Record { id, captured: 7.5, width: 4, height: 3, bytes: picture.len() as u64 }
+        Record { id, captured: 7.5, width: 4, height: 3, bytes: picture.len() as u64, attempts: 0 }
     }
 
     fn write(spool: &Spool, order: Order, picture: &[u8]) {
@@ -276,6 +286,22 @@ mod tests {
         assert_eq!(spool.read(Order::new(1, 1)).unwrap_err().kind(), ErrorKind::NotFound);
         assert!(!spool.path(Order::new(1, 9)).with_extension(PART).exists());
         assert!(spool.folder.join("notes.txt").exists());
+    }
+
+    #[test]
+    fn attempts_are_kept_with_the_frame() {
+        let (_dir, spool) = spool();
+        let order = Order::new(1, 1);
+        write(&spool, order, b"picture");
+        for attempts in [1, 70_000] {
+            spool.note_attempts(order, attempts).unwrap();
+        }
+        let spool = next(spool);
+        assert_eq!(spool.recover().unwrap().frames[0].record.attempts, 70_000);
+        assert_eq!(spool.read(order).unwrap(), "picture");
+        let gone = spool.note_attempts(Order::new(1, 2), 1).unwrap_err();
+        assert_eq!(gone.kind(), ErrorKind::NotFound, "nothing is made of a frame that has ended");
+        assert_eq!(spool.recover().unwrap().frames.len(), 1);
     }
 
     #[test]

@@ -2,17 +2,21 @@
 //!
 //! ```text
 //! magic 8 | frame id 16 | captured f64 | width u32 | height u32 | length u64 | CRC-32 of these 48 bytes
+//! attempts u32 | CRC-32 of the attempts
 //! the picture | CRC-32 of the picture
 //! ```
-//! All numbers are big endian.
+//! All numbers are big endian. The attempts alone change while a frame waits: they are written over in place, with
+//! a sum of their own, so that no power failure in that moment costs a picture.
 
 use bytes::Bytes;
 use people_counter_events::FrameID;
 
-const MAGIC: &[u8; 8] = b"PCFRAME1";
+const MAGIC: &[u8; 8] = b"PCFRAME2";
 
 /// Length of what stands before the picture.
-pub const HEADER_BYTES: usize = 52;
+pub const HEADER_BYTES: usize = 60;
+/// Where the attempts stand.
+pub const ATTEMPTS_AT: usize = 52;
 const SUM_BYTES: usize = 4;
 
 /// A frame without its picture.
@@ -28,6 +32,8 @@ pub struct Record {
     pub height: u32,
     /// Length of the picture.
     pub bytes: u64,
+    /// How often it has been announced while a node was online.
+    pub attempts: u32,
 }
 
 impl Record {
@@ -41,8 +47,18 @@ impl Record {
         header[36..40].copy_from_slice(&self.height.to_be_bytes());
         header[40..48].copy_from_slice(&self.bytes.to_be_bytes());
         let sum = crc32fast::hash(&header[..48]);
-        header[48..].copy_from_slice(&sum.to_be_bytes());
+        header[48..ATTEMPTS_AT].copy_from_slice(&sum.to_be_bytes());
+        header[ATTEMPTS_AT..].copy_from_slice(&Self::attempts(self.attempts));
         header
+    }
+
+    /// The bytes that stand at [`ATTEMPTS_AT`].
+    pub fn attempts(attempts: u32) -> [u8; 8] {
+        let mut bytes = [0; 8];
+        bytes[..4].copy_from_slice(&attempts.to_be_bytes());
+        let sum = crc32fast::hash(&bytes[..4]);
+        bytes[4..].copy_from_slice(&sum.to_be_bytes());
+        bytes
     }
 
     /// The bytes that stand behind the picture.
@@ -59,12 +75,16 @@ impl Record {
         if header[..8] != *MAGIC || number(48..52) != sum {
             return None;
         }
+        let attempts = u32::try_from(number(52..56)).ok()?;
+        let attempts_are_whole = header[ATTEMPTS_AT..] == Self::attempts(attempts);
         Some(Self {
             id: FrameID::from_slice(&header[8..24]).ok()?,
             captured: f64::from_bits(number(24..32)),
             width: u32::try_from(number(32..36)).ok()?,
             height: u32::try_from(number(36..40)).ok()?,
             bytes: number(40..48),
+            // a count that a power failure tore begins anew; the picture is worth more
+            attempts: if attempts_are_whole { attempts } else { 0 },
         })
     }
 
@@ -96,7 +116,8 @@ mod tests {
     fn file(picture: &[u8]) -> (Record, Vec<u8>) {
         let id = FrameID::from_u128(0x0190_b5a2_7c3e_7d10_9f3a_5b6f_1c2d_3e4f);
         let bytes = picture.len() as u64;
-        let record = Record { id, captured: 1_789_000_000.25, width: 640, height: 480, bytes };
+        let captured = 1_789_000_000.25;
+        let record = Record { id, captured, width: 640, height: 480, bytes, attempts: 3 };
         (record, [&record.header()[..], picture, &Record::trailer(picture)].concat())
     }
 
@@ -118,7 +139,12 @@ mod tests {
             let mut changed = file;
             let at = at % changed.len();
             changed[at] ^= 1u8 << bit;
-            prop_assert_eq!(Record::picture(changed), None);
+            if (ATTEMPTS_AT..HEADER_BYTES).contains(&at) {
+                prop_assert_eq!(Record::read(changed.first_chunk().unwrap()).unwrap().attempts, 0);
+                prop_assert_eq!(Record::picture(changed).unwrap(), picture);
+            } else {
+                prop_assert_eq!(Record::picture(changed), None);
+            }
         }
     }
 }

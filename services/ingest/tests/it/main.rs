@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod camera;
+mod clock;
 mod command_line;
 mod commands;
 mod configuration;
@@ -12,6 +13,7 @@ mod identity;
 mod node;
 mod outages;
 mod prepare;
+mod process;
 mod retention;
 mod sources;
 mod sources_http;

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """An RTSP camera of GStreamer's, for the tests: /jpeg, /h264 and /h265, 320x240 at 10 pictures a second.
 
-usage: rtsp_camera.py PORT [basic|digest USER PASSWORD]
+usage: rtsp_camera.py PORT [basic|digest USER PASSWORD | tls CERTIFICATE KEY USER PASSWORD]
 Prints "ready" when it listens and ends when its standard input does.
 """
 
@@ -12,7 +12,7 @@ import gi
 gi.require_version("Gst", "1.0")
 gi.require_version("GstRtsp", "1.0")
 gi.require_version("GstRtspServer", "1.0")
-from gi.repository import GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
+from gi.repository import Gio, GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
 
 SOURCE = "( videotestsrc is-live=true pattern=ball ! video/x-raw,format=I420,width=320,height=240,framerate=10/1 ! "
 CODERS = {
@@ -23,8 +23,8 @@ CODERS = {
 ROLE = "viewer"
 
 
-def guard(server, method, user, password):
-    """Lets nobody in but the user."""
+def guard(server, method, *files, user, password):
+    """Lets nobody in but the user, and that within TLS if there are files of a certificate and its key."""
     token = GstRtspServer.RTSPToken()
     token.set_string("media.factory.role", ROLE)
     auth = GstRtspServer.RTSPAuth()
@@ -33,6 +33,8 @@ def guard(server, method, user, password):
         auth.add_digest(user, password, token)
     else:
         auth.add_basic(GstRtspServer.RTSPAuth.make_basic(user, password), token)
+    if files:
+        auth.set_tls_certificate(Gio.TlsCertificate.new_from_files(*files))
     server.set_auth(auth)
 
 
@@ -44,7 +46,8 @@ def main():
     server.set_address("127.0.0.1")
     server.set_service(port)
     if login:
-        guard(server, *login)
+        *how, user, password = login
+        guard(server, *how, user=user, password=password)
     for path, coder in CODERS.items():
         factory = GstRtspServer.RTSPMediaFactory()
         factory.set_launch(SOURCE + coder)

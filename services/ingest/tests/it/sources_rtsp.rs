@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use iot_sandbox::Certificates;
 use people_counter_ingest::config::{RtspCamera, Source};
 
 use crate::node::Node;
@@ -12,6 +13,9 @@ use crate::world::{Ingest, World, eventually, eventually_some, object};
 const SERVER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/rtsp_camera.py");
 const INSTALL: &str = "apt-get install gir1.2-gst-rtsp-server-1.0 python3-gi gstreamer1.0-plugins-base \
                        gstreamer1.0-plugins-good gstreamer1.0-plugins-ugly gstreamer1.0-plugins-bad";
+
+/// GStreamer speaks TLS by a module of GLib's.
+const INSTALL_TLS: &str = "apt-get install glib-networking";
 
 /// GStreamer's server with three cameras, which all look the same.
 struct Server {
@@ -36,7 +40,7 @@ impl Server {
             .unwrap_or_else(|error| panic!("{error}; {INSTALL}"));
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        assert_eq!(line, "ready\n", "the server does not start; {INSTALL}");
+        assert_eq!(line, "ready\n", "the server does not start; {INSTALL}; {INSTALL_TLS}");
         Self { child, port }
     }
 
@@ -115,6 +119,43 @@ async fn both_ways_to_log_in_and_what_is_said_without() {
         let world = World::start().await;
         let ingest = start(&world, with("p4ss:w/rd")).await;
         eventually("pictures come", || ingest.captured() > 1).await;
+        ingest.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tls_leads_to_pictures_and_a_certificate_that_is_not_trusted_does_not() {
+    let made = Certificates::create().unwrap();
+    let (certificate, key) = (made.server_cert(), made.server_key());
+    let tls = ["tls", certificate.to_str().unwrap(), key.to_str().unwrap(), "viewer", "p4ss"];
+    let server = Server::start(&tls);
+    let at = |url: String| RtspCamera {
+        username: Some("viewer".into()),
+        password: Some("p4ss".into()),
+        ..RtspCamera::new(url.parse().unwrap())
+    };
+    let camera = at(format!("rtsps://localhost:{}/jpeg", server.port));
+    let unchecked = RtspCamera { verify_certificate: false, ..camera.clone() };
+    let trusted = RtspCamera { ca_file: Some(made.ca()), ..camera.clone() };
+    for camera in [unchecked, trusted] {
+        let world = World::start().await;
+        let mut node = Node::online(&world).await;
+        let ingest = start(&world, camera).await;
+        for _ in 0..3 {
+            let frame = node.next().await;
+            assert_is_the_ball(&object(&world, &frame).await);
+        }
+        ingest.stop().await;
+    }
+    let plain = Server::start(&[]);
+    for (camera, words) in [
+        (camera, "certificate is not trusted"),
+        (at(format!("rtsps://localhost:{}/jpeg", plain.port)), "does not speak TLS"),
+    ] {
+        let world = World::start().await;
+        let ingest = start(&world, camera).await;
+        problem(&world, words).await;
+        assert_eq!(ingest.captured(), 0);
         ingest.stop().await;
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use iot_storage::Key;
 use people_counter_events::{Delivery, DeviceState, Order};
-use people_counter_ingest::config::{Camera, Config, Folder, Limits, Source};
+use people_counter_ingest::config::{Camera, Config, Folder, Limits, Results, Source};
 
 use crate::node::{Busy, Node, now};
 use crate::world::{Ingest, LONG, World, eventually, picture};
@@ -199,6 +199,30 @@ async fn a_result_that_came_while_the_service_was_down_settles_its_frame() {
     ingest.assert_nothing_lost().await;
     ingest.stop().await;
     assert!(world.spooled().is_empty(), "a stop leaves nothing that is settled");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn attempts_are_counted_on_after_a_restart() {
+    let world = World::start().await;
+    // it hears announcements, and dies of them as far as anybody can tell
+    let mut node = Node::online(&world).await;
+    let mut last = 0;
+    for pictures in [1, 0] {
+        let patience = Duration::from_millis(200);
+        let ingest = Ingest::start(config(&world, pictures, |config, _| {
+            config.results = Results { patience, patience_max: patience };
+        }))
+        .await;
+        all_captured(&ingest, pictures.into()).await;
+        // one may still be on its way from before the restart
+        let enough = last + 3;
+        while last < enough {
+            let frame = node.next().await;
+            assert_eq!((frame.sequence, frame.attempt), (1, last + 1), "a picture of the same boot");
+            last = frame.attempt;
+        }
+        ingest.stop().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,8 +1,7 @@
 //! `kill -9` while frames are written.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use iot_storage::Key;
@@ -10,37 +9,15 @@ use people_counter_events::Delivery;
 use people_counter_ingest::config::{Folder, Source};
 
 use crate::node::Node;
-use crate::world::{DEVICE, World, eventually, picture};
+use crate::process::{Process, order, write_config};
+use crate::world::{World, eventually, picture};
 
 /// How often, unless `KILLS` says otherwise.
 const KILLS: u32 = 5;
 
 const PICTURES: u32 = 40;
 
-/// The service as a process of its own.
-struct Process(Child);
-
-impl Process {
-    fn start(config: &Path) -> Self {
-        let child = Command::new(env!("CARGO_BIN_EXE_people-counter-ingest"))
-            .arg("--config")
-            .arg(config)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        Self(child)
-    }
-
-    /// No goodbye and no chance to finish anything.
-    fn kill(mut self) {
-        assert!(self.0.try_wait().unwrap().is_none(), "it ended by itself");
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
-    }
-}
-
-fn write_config(world: &World) -> PathBuf {
+fn config(world: &World) -> PathBuf {
     let config = world.config(|config, camera| {
         config.spool.folder = Some(world.spool());
         camera.source = Source::Folder(Folder::new(world.pictures(PICTURES)));
@@ -48,12 +25,7 @@ fn write_config(world: &World) -> PathBuf {
         camera.interval = Duration::from_millis(10);
         camera.keep = 100_000;
     });
-    let mut text = toml::to_string(&config).unwrap();
-    // secrets are not printed
-    text = text.replace("\"[redacted]\"", &format!("\"{}\"", world.store.secret_key()));
-    let path = world.dir.path().join("ingest.toml");
-    std::fs::write(&path, text).unwrap();
-    path
+    write_config(world, &config)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -62,10 +34,10 @@ async fn no_torn_frame_is_ever_sent_and_no_written_one_is_lost() {
     let mut world = World::start().await;
     world.store.stop().await;
     world.broker.stop().await;
-    let config = write_config(&world);
+    let config = config(&world);
     let mut written = 0;
     for round in 0..kills {
-        let process = Process::start(&config);
+        let process = Process::start(&config, []);
         // between one and a good many writes later, at any point of one
         let more = 1 + (round as usize * 7) % 23;
         eventually("frames are written", || world.spooled().len() >= written + more).await;
@@ -82,7 +54,7 @@ async fn no_torn_frame_is_ever_sent_and_no_written_one_is_lost() {
     let node = Node::online(&world).await.at_work();
     std::fs::remove_dir_all(world.dir.path().join("pictures")).unwrap();
     std::fs::create_dir(world.dir.path().join("pictures")).unwrap();
-    let process = Process::start(&config);
+    let process = Process::start(&config, []);
     eventually("all that was written is settled", || world.spooled().is_empty()).await;
     process.kill();
 
@@ -97,11 +69,4 @@ async fn no_torn_frame_is_ever_sent_and_no_written_one_is_lost() {
         assert!(originals.contains(&stored.body[..]), "{frame:?} is not what was taken");
     }
     assert_eq!(world.object_names().await.len(), frames.len(), "nothing else was put into the store");
-}
-
-/// The place of a frame as its file's name tells.
-fn order(path: &Path) -> (u64, u64) {
-    assert_eq!(path.parent().unwrap().file_name().unwrap(), DEVICE);
-    let (boot, sequence) = path.file_stem().unwrap().to_str().unwrap().split_once('-').unwrap();
-    (boot.parse().unwrap(), sequence.parse().unwrap())
 }

@@ -184,7 +184,7 @@ impl World {
         left.sort_unstable();
         let mut ledger = Ledger::new(self.rules.clone(), self.boot);
         for (order, id, bytes) in left {
-            ledger.restore(id, bytes, order, Duration::ZERO);
+            ledger.restore(id, bytes, Earlier { order, age: Duration::ZERO, attempts: 0 });
         }
         ledger.set_boot(self.boot);
         ledger.set_online(self.now, self.online);

@@ -8,11 +8,15 @@ fn with_disk(delivery: Delivery) -> Rules {
     Rules { max_disk: Some(3_000), ..rules(delivery) }
 }
 
+fn earlier(sequence: u64, age: Duration) -> Earlier {
+    Earlier { order: Order::new(EARLIER, sequence), age, attempts: 0 }
+}
+
 /// A ledger with `count` frames of ten bytes that an earlier boot left behind.
 fn restored(rules: Rules, count: u64) -> Ledger<Number> {
     let mut ledger = Ledger::new(rules, BOOT);
     for sequence in 1..=count {
-        ledger.restore(sequence, 10, Order::new(EARLIER, sequence), Duration::ZERO);
+        ledger.restore(sequence, 10, earlier(sequence, Duration::ZERO));
     }
     ledger.bound(ms(0));
     begin(ledger)
@@ -150,9 +154,9 @@ fn the_oldest_on_disk_is_given_up_when_it_is_full_by_the_rules() {
 fn nothing_waits_for_ever() {
     let rules = Rules { max_age: ms(10_000), ..with_disk(Delivery::Every) };
     let mut ledger = Ledger::new(rules, BOOT);
-    ledger.restore(1, 10, Order::new(EARLIER, 1), ms(4_000));
+    ledger.restore(1, 10, earlier(1, ms(4_000)));
     // the clock was set back since: it can only be taken as new
-    ledger.restore(2, 10, Order::new(EARLIER, 2), ms(0));
+    ledger.restore(2, 10, earlier(2, ms(0)));
     let mut ledger = begin(ledger);
     work(&mut ledger, ms(0));
     ledger.capture(ms(1_000), 3, 10);
@@ -237,4 +241,19 @@ fn a_stop_goes_on_sending_what_can_be_sent() {
     assert_eq!(ledger.next_upload(ms(0)), Some(1));
     ledger.uploaded(ms(0), 1, Uploaded::Failed);
     assert!(ledger.is_drained(), "the store is away: it waits on disk");
+}
+
+#[test]
+fn attempts_of_earlier_boots_count() {
+    let mut ledger = Ledger::new(with_disk(Delivery::Every), BOOT);
+    ledger.restore(1, 10, Earlier { attempts: 3, ..earlier(1, Duration::ZERO) });
+    ledger.restore(2, 10, earlier(2, Duration::ZERO));
+    let mut ledger = begin(ledger);
+    assert_eq!((ledger.attempts(1), ledger.attempts(2)), (3, 0));
+    ledger.set_node_online(false);
+    assert_eq!(work(&mut ledger, ms(0)), [(1, 3), (2, 1)], "nobody is there to be harmed");
+    assert_eq!((ledger.attempts(1), ledger.attempts(2)), (3, 0));
+    ledger.set_node_online(true);
+    assert_eq!(work(&mut ledger, ms(1_000)), [(1, 4), (2, 1)]);
+    assert_eq!((ledger.attempts(1), ledger.attempts(2)), (4, 1));
 }

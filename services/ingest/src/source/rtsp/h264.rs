@@ -7,6 +7,7 @@ use openh264::formats::YUVSource;
 use super::group::Group;
 use crate::config::Limits;
 use crate::picture::{Picture, Refusal};
+use crate::raw::{Layout, Raw};
 use crate::source::Trouble;
 
 /// A decoder that looks at each coded picture once, and at none of a group that nobody asks for.
@@ -60,7 +61,7 @@ impl H264 {
         }
         let mut rgb = vec![0; width * height * 3];
         pixels.write_rgb8(&mut rgb);
-        Picture::from_rgb(&rgb, size(width), size(height), captured, &limits)
+        Picture::from_raw(Raw::new(Layout::Rgb, size(width), size(height), &rgb)?, captured, &limits)
     }
 }
 

@@ -5,6 +5,7 @@ mod decode;
 mod group;
 #[cfg(feature = "h264")]
 mod h264;
+mod tls;
 
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
@@ -25,6 +26,7 @@ use crate::config;
 use crate::jpeg;
 use decode::{Codec, Decoder};
 use group::Group;
+use tls::{Tls, Tunnel};
 
 /// Longest wait for a key frame. Cameras that save on them send one every 20 s at most.
 const KEY_FRAME_TIMEOUT: Duration = Duration::from_secs(60);
@@ -32,6 +34,7 @@ const KEY_FRAME_TIMEOUT: Duration = Duration::from_secs(60);
 /// The source.
 pub struct Rtsp {
     url: Url,
+    tls: Option<Tls>,
     credentials: Option<Credentials>,
     manner: Manner,
     timeout: Duration,
@@ -45,6 +48,7 @@ impl Rtsp {
             .map(|login| Credentials { username: login.username, password: login.password.reveal().into() });
         Ok(Self {
             url: config.url.bare(),
+            tls: Tls::new(config)?,
             credentials,
             manner,
             timeout: config.timeout,
@@ -60,11 +64,20 @@ impl Rtsp {
         }
     }
 
-    async fn describe(&self) -> Result<Retina<Described>, Trouble> {
+    /// The connection to a camera that wants TLS.
+    async fn tunnel(&self) -> Result<Option<Tunnel>, Trouble> {
+        let Some(tls) = &self.tls else { return Ok(None) };
+        match timeout(self.timeout, tls.connect(&self.url)).await {
+            Ok(tunnel) => tunnel.map(Some),
+            Err(_elapsed) => Err(Trouble::no_answer()),
+        }
+    }
+
+    async fn describe(&self, url: &Url) -> Result<Retina<Described>, Trouble> {
         let options = SessionOptions::default()
             .creds(self.credentials.clone())
             .user_agent(concat!("people-counter-ingest/", env!("CARGO_PKG_VERSION")).into());
-        self.answer(Retina::describe(self.url.clone(), options)).await
+        self.answer(Retina::describe(url.clone(), options)).await
     }
 
     /// Starts the first video that can be read. `None` for the codec: JPEG.
@@ -172,7 +185,9 @@ impl Rtsp {
 
 impl Session for Rtsp {
     async fn run(&mut self, feed: &Feed) -> Result<Finished, Trouble> {
-        let session = self.describe().await?;
+        // leads to the camera for as long as it is held
+        let tunnel = self.tunnel().await?;
+        let session = self.describe(tunnel.as_ref().map_or(&self.url, Tunnel::url)).await?;
         let (video, codec) = self.play(session).await?;
         match codec {
             None => self.take_jpegs(video, feed).await,

@@ -7,9 +7,8 @@ mod glue;
 
 use std::time::{Duration, Instant, SystemTime};
 
-use nokhwa::pixel_format::RgbFormat;
+use nokhwa::Camera;
 use nokhwa::utils::{CameraFormat, CameraIndex, FrameFormat, RequestedFormat, RequestedFormatType};
-use nokhwa::{Camera, FormatDecoder};
 
 use super::retry::{Finished, Session};
 use super::taker::Taker;
@@ -18,6 +17,7 @@ use super::{Feed, Manner, Trouble};
 use crate::config;
 use crate::jpeg;
 use crate::picture::{Picture, Refusal};
+use crate::raw::{Layout, Raw};
 use choice::{USABLE, Wish, best_format, numbers};
 pub use devices::list_devices;
 use driver::{Driver, Watch};
@@ -124,20 +124,16 @@ fn open(number: u32, wish: &Wish) -> Result<Camera, Trouble> {
 
 /// A JPEG of raw pixels. The driver's buffer may be longer than they are.
 fn encode(format: &CameraFormat, data: &[u8], manner: Manner) -> Result<Picture, Refusal> {
-    let (width, height) = (format.width(), format.height());
-    let pixels = usize::try_from(u64::from(width) * u64::from(height)).map_err(|_| Refusal::TooLarge)?;
-    let bytes = match format.format() {
-        FrameFormat::GRAY => pixels,
-        FrameFormat::NV12 => pixels * 3 / 2,
-        FrameFormat::YUYV => pixels * 2,
-        _ => pixels * 3,
+    let layout = match format.format() {
+        FrameFormat::YUYV => Layout::Yuyv,
+        FrameFormat::NV12 => Layout::Nv12,
+        FrameFormat::RAWRGB => Layout::Rgb,
+        FrameFormat::RAWBGR => Layout::Bgr,
+        FrameFormat::GRAY => Layout::Grey,
+        FrameFormat::MJPEG => return Err(Refusal::Unsupported),
     };
-    let exact = data.get(..bytes).ok_or(Refusal::Truncated)?;
-    let rgb = RgbFormat::write_output(format.format(), format.resolution(), exact).map_err(|error| {
-        tracing::debug!("{error}");
-        Refusal::Damaged
-    })?;
-    Picture::from_rgb(&rgb, width, height, SystemTime::now(), &manner.limits)
+    let raw = Raw::new(layout, format.width(), format.height(), data)?;
+    Picture::from_raw(raw, SystemTime::now(), &manner.limits)
 }
 
 /// What ended the stream.
@@ -168,10 +164,7 @@ fn explain(text: &str) -> Trouble {
 
 #[cfg(test)]
 mod tests {
-    use nokhwa::utils::Resolution;
-
     use super::*;
-    use crate::config::Limits;
 
     #[test]
     fn the_number_in_a_text_makes_the_sentence() {
@@ -181,28 +174,5 @@ mod tests {
         }
         assert!(broke(&text(4), Duration::from_secs(5)).to_string().contains("nothing for 5s"));
         assert!(explain("Not same/Rejected").to_string().contains("Not same"));
-    }
-
-    #[test]
-    fn raw_pixels_become_a_jpeg() {
-        let manner = Manner { interval: Duration::from_secs(1), limits: Limits::default() };
-        for (kind, bytes) in [
-            (FrameFormat::YUYV, 2 * 64 * 48),
-            (FrameFormat::NV12, 3 * 64 * 48 / 2),
-            (FrameFormat::RAWRGB, 3 * 64 * 48),
-            (FrameFormat::GRAY, 64 * 48),
-        ] {
-            let format = CameraFormat::new(Resolution::new(64, 48), kind, 30);
-            // as the driver gives it: rounded up to a page
-            let data = vec![128; bytes + 4096];
-            let picture = encode(&format, &data, manner).unwrap();
-            let pixels = image::load_from_memory(&picture.jpeg).unwrap().to_rgb8();
-            assert_eq!(pixels.dimensions(), (64, 48));
-            assert!(
-                pixels.pixels().all(|pixel| pixel.0.iter().all(|value| value.abs_diff(128) < 20)),
-                "{kind}"
-            );
-            assert_eq!(encode(&format, &data[..bytes - 1], manner), Err(Refusal::Truncated));
-        }
     }
 }
