@@ -9,6 +9,8 @@ mod mask;
 use std::io::Cursor;
 
 use fast_image_resize::Resizer;
+use fast_image_resize::images::{TypedImage, TypedImageRef};
+use fast_image_resize::pixels::U8x3;
 use image::codecs::jpeg::JpegDecoder;
 use image::{DynamicImage, ImageDecoder, ImageResult, RgbImage};
 use zune_jpeg::zune_core::bytestream::ZCursor;
@@ -155,11 +157,15 @@ fn crop(pixels: &RgbImage, [x, y, width, height]: [f64; 4]) -> RgbImage {
 
 fn shrink(pixels: RgbImage, scale: f64) -> Result<RgbImage, Refusal> {
     let size = |size: u32| ((f64::from(size) * scale) as u32).max(1);
-    let mut smaller = DynamicImage::new_rgb8(size(pixels.width()), size(pixels.height()));
-    let resized = Resizer::new().resize(&DynamicImage::ImageRgb8(pixels), &mut smaller, None);
-    // it cannot: both are RGB and none is empty
+    let mut smaller = RgbImage::new(size(pixels.width()), size(pixels.height()));
+    // for this one kind of pixel; for all kinds it would be half of the program
+    let (from, to) = (pixels.dimensions(), smaller.dimensions());
+    let source = TypedImageRef::<U8x3>::from_buffer(from.0, from.1, &pixels);
+    let target = TypedImage::<U8x3>::from_buffer(to.0, to.1, &mut smaller);
+    let (Ok(source), Ok(mut target)) = (source, target) else { return Err(Refusal::Damaged) };
+    let resized = Resizer::new().resize_typed(&source, &mut target, None);
     resized.map_err(|_| Refusal::Damaged)?;
-    Ok(smaller.into_rgb8())
+    Ok(smaller)
 }
 
 /// Levels of brightness as JPEG has them.
