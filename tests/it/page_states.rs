@@ -56,6 +56,13 @@ async fn a_camera_that_goes_stale_offline_or_fails_looks_it_and_is_left_out() {
     .await;
     browser.click("[data-device=broken] a").await;
     browser.until(".device-view[data-state=failing] .failures li").await;
+    // who opens the view later sees what went wrong before
+    stage.counted(&result("broken", 3, 2)).await;
+    browser.until(".device-view[data-state=live]").await;
+    browser.page.refresh().await.unwrap();
+    browser.until(".device-view[data-device=broken][data-state=live] .failures li").await;
+    let failures = browser.text(".failures").await.unwrap();
+    assert!(failures.contains("undecodable: the picture ends in the middle"), "{failures}");
     browser.close().await;
 }
 

@@ -95,6 +95,8 @@ pub struct Limits {
     pub tombstones: usize,
     /// How many counts of each device are remembered for its history.
     pub history: usize,
+    /// How many failures of each device are remembered for its history.
+    pub failures: usize,
     /// Largest picture that is read from the store, bytes.
     pub picture_bytes: u64,
     /// Largest picture that is scaled, pixels.
@@ -178,6 +180,7 @@ impl Default for Limits {
             nodes: 1_000,
             tombstones: 10_000,
             history: 360,
+            failures: 10,
             picture_bytes: 8 << 20,
             picture_pixels: 25_000_000,
             cache_bytes: 64 << 20,
@@ -270,6 +273,7 @@ impl Limits {
             ensure!(value > 0, "[limits] {key} must be at least 1");
         }
         ensure!(self.history <= 10_000, "[limits] history is held in memory, set at most 10000");
+        ensure!(self.failures <= 1_000, "[limits] failures is held in memory, set at most 1000");
         Ok(())
     }
 }
@@ -309,6 +313,7 @@ mod tests {
             (refused(|c| c.live.burst_bytes = 1), "burst_bytes"),
             (refused(|c| c.limits.devices = 0), "devices"),
             (refused(|c| c.limits.history = 100_000), "history"),
+            (refused(|c| c.limits.failures = 100_000), "failures"),
             (refused(|c| c.limits.picture_pixels = 0), "picture_pixels"),
             (refused(|c| c.limits.scalers = 0), "scalers"),
             (refused(|c| c.push.max_alerts = 0), "max_alerts"),

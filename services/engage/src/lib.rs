@@ -118,6 +118,7 @@ impl iot_chassis::Service for Service {
                 devices: config.limits.devices,
                 tombstones: config.limits.tombstones,
                 history: config.limits.history,
+                failures: config.limits.failures,
                 alerts: config.push.max_alerts,
                 bucket: store.bucket().to_owned(),
                 scopes,

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { merge } from "../../../services/engage/assets/js/histories.js";
+import { merge, mergeFailures } from "../../../services/engage/assets/js/histories.js";
 import { area, ceiling, line, place, since, thin, unbroken } from "../../../services/engage/assets/js/series.js";
 
 /** @param {...[number, number]} pairs */
@@ -44,4 +44,13 @@ test("the scale has whole numbers and room for the highest", () => {
 
 test("each moment counts once, in order", () => {
   assert.deepEqual(merge(points([1, 1], [3, 3]), points([3, 3], [2, 2])), points([1, 1], [2, 2], [3, 3]));
+});
+
+test("failures are listed once, newest first, and not without end", () => {
+  const failure = (/** @type {number} */ at) => ({ reason: "missing", message: "", failedTimestamp: at, frameID: `f-${at}` });
+  const seen = mergeFailures([failure(1), failure(3)], [failure(3), failure(2)]);
+  assert.deepEqual(seen.map(({ failedTimestamp }) => failedTimestamp), [3, 2, 1]);
+  const many = Array.from({ length: 50 }, (_, at) => failure(at));
+  assert.deepEqual(mergeFailures(many, seen).map(({ failedTimestamp }) => failedTimestamp).slice(0, 2), [49, 48]);
+  assert.equal(mergeFailures(many, seen).length, 20);
 });

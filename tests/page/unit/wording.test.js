@@ -41,7 +41,15 @@ test("why a camera is not live is said in a sentence", () => {
   const [failing] = notes(device({ state: "failing", failure }), "failing", context);
   assert.equal(failing.text, "Analysis failed (undecodable), 5 s ago: it ends early");
   const warned = notes(device({ clockOffsetSeconds: -90, problem: "camera is busy" }), "live", context);
-  assert.deepEqual(warned.map(({ kind }) => kind), ["info", "warning", "warning"]);
+  assert.deepEqual(warned.map(({ kind }) => kind), ["warning", "warning"]);
+});
+
+test("a scene is called still only when somebody has looked", () => {
+  const hour = { connection: /** @type {const} */ ("live"), now: 4600 };
+  const said = (/** @type {Record<string, unknown>} */ fields) => notes(device(fields), "live", hour).map(({ text }) => text);
+  assert.deepEqual(said({}), [], "an old count alone says nothing");
+  assert.deepEqual(said({ unchanged: 4599 }), ["The scene is still: nothing has changed since this count"]);
+  assert.deepEqual(notes(device({ unchanged: 4599 }), "disconnected", hour), []);
 });
 
 test("ages are never too small, and never invented", () => {

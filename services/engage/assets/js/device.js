@@ -28,7 +28,7 @@ function readPerson(value) {
 }
 
 /** @param {unknown} value @returns {Failure | null} */
-function readFailure(value) {
+export function readFailure(value) {
   if (typeof value !== "object" || value === null) return null;
   const { reason, message, failedTimestamp, frameID } = record(value);
   return {
@@ -88,6 +88,7 @@ export function readDevice(value, serverTime) {
     countedAt: age === null ? null : serverTime - age,
     analysedTimestamp: number(raw.analysedTimestamp),
     creationTimestamp: number(raw.creationTimestamp),
+    unchanged: number(raw.unchanged),
     clockOffsetSeconds: number(raw.clockOffsetSeconds),
     gatewayAheadSeconds: number(raw.gatewayAheadSeconds),
     frameID: text(raw.frameID),

@@ -1,15 +1,16 @@
 /**
- * The recent counts of the cameras that were looked at: what the server remembers, and what has come since.
- * Bounded in cameras and in points.
+ * The recent counts and failures of the cameras that were looked at: what the server remembers, and what has come
+ * since. Bounded in cameras, in points and in failures.
  */
 
-/** @import { Device, Point } from "./types.js" */
+/** @import { Device, Failure, Point } from "./types.js" */
 
-import { number, record } from "./device.js";
+import { number, readFailure, record } from "./device.js";
 import { RequestError, requestJSON } from "./request.js";
 
 const MOST_CAMERAS = 400;
 const MOST_POINTS = 4000;
+const MOST_FAILURES = 20;
 const REQUESTS_AT_ONCE = 2;
 
 /** After a server that could not answer, it is asked again this much later. */
@@ -18,6 +19,7 @@ const AGAIN_SECONDS = 30;
 /**
  * @typedef {object} Held
  * @property {Point[]} points  oldest first
+ * @property {Failure[]} failures  newest first; another list whenever something changes
  * @property {number | null} since  the oldest that the server held; null: it has not said
  * @property {boolean} asked
  * @property {string} problem  why the server's part is missing; "" if it is not
@@ -41,7 +43,7 @@ export class Histories {
 
   /** @param {string} deviceID @returns {Held} */
   of(deviceID) {
-    const held = this.#held.get(deviceID) ?? { points: [], since: null, asked: false, problem: "" };
+    const held = this.#held.get(deviceID) ?? { points: [], failures: [], since: null, asked: false, problem: "" };
     this.#held.delete(deviceID);
     this.#held.set(deviceID, held);
     const [oldest] = this.#held.keys();
@@ -49,10 +51,12 @@ export class Histories {
     return held;
   }
 
-  /** A count that has come by the stream, of a camera that is looked at. @param {Device} device */
-  record({ deviceID, count, analysedTimestamp }) {
-    if (count === null || analysedTimestamp === null || !this.#held.has(deviceID)) return;
+  /** What has come by the stream, of a camera that is looked at. @param {Device} device */
+  record({ deviceID, count, analysedTimestamp, failure }) {
+    if (!this.#held.has(deviceID)) return;
     const held = this.of(deviceID);
+    if (failure !== null && !held.failures.some((known) => isSame(known, failure))) held.failures = mergeFailures([failure], held.failures);
+    if (count === null || analysedTimestamp === null) return;
     const last = held.points.at(-1);
     if (last !== undefined && last.timestamp >= analysedTimestamp) return;
     held.points.push({ timestamp: analysedTimestamp, count });
@@ -103,6 +107,7 @@ export class Histories {
       const answer = await requestJSON(`api/v1/devices/${encodeURIComponent(deviceID)}/history`);
       held.since = number(answer.since);
       held.points = merge(readPoints(answer.points), held.points);
+      held.failures = mergeFailures(readFailures(answer.failures), held.failures);
       held.problem = "";
     } catch (error) {
       if (!(error instanceof RequestError)) throw error;
@@ -124,4 +129,21 @@ function readPoints(value) {
 export function merge(remembered, seen) {
   const all = new Map([...remembered, ...seen].map((point) => [point.timestamp, point]));
   return [...all.values()].sort((a, b) => a.timestamp - b.timestamp).slice(-MOST_POINTS);
+}
+
+/** @param {unknown} value @returns {Failure[]} */
+function readFailures(value) {
+  return Array.isArray(value) ? value.map(readFailure).filter((failure) => failure !== null) : [];
+}
+
+/** @param {Failure} one @param {Failure} other */
+function isSame(one, other) {
+  return one.frameID === other.frameID && one.failedTimestamp === other.failedTimestamp;
+}
+
+/** Each failure once, newest first. @param {Failure[]} remembered @param {Failure[]} seen @returns {Failure[]} */
+export function mergeFailures(remembered, seen) {
+  const more = seen.filter((failure) => !remembered.some((known) => isSame(known, failure)));
+  const at = (/** @type {Failure} */ failure) => failure.failedTimestamp ?? -Infinity;
+  return [...remembered, ...more].sort((a, b) => at(b) - at(a)).slice(0, MOST_FAILURES);
 }

@@ -26,6 +26,7 @@
  * @property {number | null} countedAt  when the count was true, by the server's clock; null: nobody can tell
  * @property {number | null} analysedTimestamp  the gateway's clock
  * @property {number | null} creationTimestamp  the camera's clock: shown, never computed with
+ * @property {number | null} unchanged  when the scene was last seen to be as counted, by the camera's clock; null: nobody looked
  * @property {number | null} clockOffsetSeconds  camera minus gateway, only when it is worth a warning
  * @property {number | null} gatewayAheadSeconds  gateway minus server, only when it is worth a warning
  * @property {string | null} frameID

@@ -26,9 +26,6 @@ export const CONNECTION_WORDS = {
   paused: { word: "Paused", icon: "pause" },
 };
 
-/** A still scene keeps a camera live without a new count; timers may be this late before that is concluded. */
-const SLACK_SECONDS = 3;
-
 /**
  * @param {Device} device @param {Connection} connection
  * @returns {ShownState}
@@ -78,9 +75,7 @@ function stateNotes(device, shown, { now }) {
     case "unknown":
       return [{ kind: "info", icon: "unknown", text: "No picture of this camera has been analysed yet" }];
     case "live":
-      return since !== null && device.staleAfterSeconds !== null && since > device.staleAfterSeconds + SLACK_SECONDS
-        ? [{ kind: "info", icon: "info", text: "The scene is still: nothing has changed since this count" }]
-        : [];
+      return device.unchanged === null ? [] : [{ kind: "info", icon: "info", text: "The scene is still: nothing has changed since this count" }];
     default:
       return [];
   }

@@ -1,4 +1,4 @@
-//! `/api/v1/devices/{id}/history`: the last counts of a device.
+//! `/api/v1/devices/{id}/history`: the last counts and failures of a device.
 
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
@@ -10,7 +10,7 @@ use super::identity::visible;
 use super::query::Parameters;
 use super::{App, Problem};
 use crate::access::Identity;
-use crate::state::Point;
+use crate::state::{Failure, Point};
 
 #[derive(Serialize)]
 struct Body<'a> {
@@ -19,9 +19,10 @@ struct Body<'a> {
     /// The oldest that this replica holds.
     since: Option<f64>,
     points: Vec<Point>,
+    failures: Vec<Failure<'a>>,
 }
 
-/// The counts that this replica has seen, oldest first; those after `?since=`.
+/// The counts and failures that this replica has seen, oldest first; those after `?since=`.
 pub async fn get(
     app: Data<App>,
     who: Identity,
@@ -35,7 +36,9 @@ pub async fn get(
     if since.is_nan() {
         return Err(Problem::bad_request("since is not a time in Unix seconds"));
     }
-    let (oldest, points) = app.board.read(|state| state.history(&id, since)).ok_or_else(|| unknown(&id))?;
-    let body = Body { device_id: &id, since: oldest, points };
+    let known = app.board.read(|state| state.history(&id, since).zip(state.failures(&id, since)));
+    let ((oldest, points), failed) = known.ok_or_else(|| unknown(&id))?;
+    let failures = failed.iter().map(|failed| Failure::from(&**failed)).collect();
+    let body = Body { device_id: &id, since: oldest, points, failures };
     Ok(json(serde_json::to_string(&body).expect("a history has text keys and finite numbers")))
 }

@@ -7,6 +7,7 @@ use people_counter_events::{
     AnalysisFailed, Delivery, DeviceState, DeviceStatus, Order, PeopleCounted, Unchanged,
 };
 
+use super::failures::Failures;
 use super::history::{History, Point};
 use super::index::Shown;
 use super::picture::Pictures;
@@ -111,6 +112,7 @@ pub(super) struct Entry {
     /// What viewers were last told; `None` while the device is not shown.
     pub(super) shown: Option<Shown>,
     pub(super) history: History,
+    pub(super) failures: Failures,
     /// The scopes that hold the device, except the one that holds all.
     pub(super) scopes: Box<[ScopeID]>,
     /// Made when somebody looks, for all who look until the next change.
@@ -130,8 +132,10 @@ impl Entry {
         if self.status.as_ref().is_some_and(|known| status.session() < known.session()) {
             return Outcome::Superseded;
         }
+        let before = self.unchanged();
         self.take_heartbeat(status.unchanged, receipt);
-        let same = self.status.as_ref().is_some_and(|known| looks_the_same(known, &status));
+        let known = self.status.as_ref();
+        let same = before == self.unchanged() && known.is_some_and(|known| looks_the_same(known, &status));
         self.status = Some(Arc::new(status));
         if same { Outcome::Unchanged } else { Outcome::Changed }
     }
@@ -165,13 +169,14 @@ impl Entry {
         self.outcome_of_change()
     }
 
-    pub(super) fn take_failure(&mut self, failure: AnalysisFailed, sync: u64) -> Outcome {
+    pub(super) fn take_failure(&mut self, failure: AnalysisFailed, sync: u64, failures: usize) -> Outcome {
         self.heard.failure = sync;
-        let order = failure.order();
+        let (order, failure) = (failure.order(), Arc::new(failure));
+        self.failures.push(&failure, failures);
         if let Some(known) = compare(&order, self.failure.as_ref().map(|known| known.order())) {
             return known;
         }
-        self.failure = Some(Arc::new(failure));
+        self.failure = Some(failure);
         if self.result_order() > Some(order) { Outcome::Superseded } else { self.outcome_of_change() }
     }
 
@@ -187,12 +192,18 @@ impl Entry {
         self.status = None;
         self.heartbeat = None;
         self.history.clear();
+        self.failures.clear();
     }
 
     pub(super) fn clear_result(&mut self) {
         self.result = None;
         self.pictures.clear();
         self.history.clear();
+    }
+
+    pub(super) fn clear_failure(&mut self) {
+        self.failure = None;
+        self.failures.clear();
     }
 
     /// Forgets what the broker did not send in this `sync`; `true` if that was anything.
@@ -207,7 +218,7 @@ impl Entry {
             forgot = true;
         }
         if self.heard.failure != sync && self.failure.is_some() {
-            self.failure = None;
+            self.clear_failure();
             forgot = true;
         }
         forgot
@@ -286,23 +297,33 @@ impl Entry {
         Some((condition, None))
     }
 
+    /// The heartbeat, while it is about the result that is shown.
+    fn confirmation(&self) -> Option<Heartbeat> {
+        let order = self.result_order()?;
+        self.heartbeat.filter(|heartbeat| heartbeat.unchanged.order() == order)
+    }
+
+    /// When the scene was last compared with the picture of the result and had not changed, by the camera's clock;
+    /// `None` when it has not been since.
+    pub(super) fn unchanged(&self) -> Option<f64> {
+        self.confirmation().map(|heartbeat| heartbeat.unchanged.timestamp)
+    }
+
     /// Until when the count is known to have been true, Unix seconds.
     fn evidence(&self) -> Option<f64> {
         let result = self.result.as_ref()?;
+        let confirmation = self.confirmation();
         let counted = result.counted_at().map(|at| at.min(result.receipt.now));
-        let confirmed = self
-            .heartbeat
-            .filter(|heartbeat| heartbeat.unchanged.order() == result.message.order())
-            .map(|heartbeat| {
-                let Receipt { now, retained } = heartbeat.receipt;
-                // its time is by the camera's clock, which the result tells how to correct
-                let compared = heartbeat.unchanged.timestamp - self.clock_offset().unwrap_or_default();
-                if retained { compared.min(now) } else { now }
-            });
+        let confirmed = confirmation.map(|heartbeat| {
+            let Receipt { now, retained } = heartbeat.receipt;
+            // its time is by the camera's clock, which the result tells how to correct
+            let compared = heartbeat.unchanged.timestamp - self.clock_offset().unwrap_or_default();
+            if retained { compared.min(now) } else { now }
+        });
         match (counted, confirmed) {
             (Some(counted), Some(confirmed)) => Some(counted.max(confirmed)),
             // no clock can tell when it was counted, but it has been confirmed since
-            (None, Some(confirmed)) => self.heartbeat.filter(|h| !h.receipt.retained).map(|_| confirmed),
+            (None, Some(confirmed)) => confirmation.filter(|h| !h.receipt.retained).map(|_| confirmed),
             (counted, None) => counted,
         }
     }
@@ -322,7 +343,7 @@ fn compare(order: &Order, known: Option<Order>) -> Option<Outcome> {
     }
 }
 
-/// Whether viewers would see no difference. The heartbeat is not shown; its effect on the state is judged.
+/// Whether viewers would see no difference, apart from the heartbeat.
 fn looks_the_same(a: &DeviceStatus, b: &DeviceStatus) -> bool {
     a.state == b.state
         && a.source == b.source

@@ -7,6 +7,7 @@
 pub(crate) mod alerts;
 mod changes;
 mod entry;
+mod failures;
 mod history;
 mod index;
 mod journal;
@@ -32,6 +33,7 @@ use entry::{CLOCK_TOLERANCE, Entry};
 use index::Index;
 
 pub use entry::{Outcome, Receipt};
+pub use failures::Failure;
 pub use history::Point;
 pub use nodes::{Node, Nodes};
 pub use picture::{NoPicture, PictureRef};
@@ -50,6 +52,8 @@ pub struct Options {
     pub tombstones: usize,
     /// How many counts are remembered per device.
     pub history: usize,
+    /// How many failures are remembered per device.
+    pub failures: usize,
     /// Most alerts.
     pub alerts: usize,
     /// The only bucket that pictures are read from.
@@ -64,6 +68,7 @@ impl Default for Options {
             devices: 50_000,
             tombstones: 10_000,
             history: 360,
+            failures: 10,
             alerts: 10_000,
             bucket: String::new(),
             scopes: Vec::new(),
@@ -123,7 +128,9 @@ impl State {
     /// Takes a failure.
     pub fn failed(&mut self, failure: AnalysisFailed, receipt: Receipt) -> Outcome {
         let (id, sync) = (failure.device_id.clone(), self.sync);
-        self.update(id, false, receipt.now, |entry, _| entry.take_failure(failure, sync))
+        self.update(id, false, receipt.now, |entry, options| {
+            entry.take_failure(failure, sync, options.failures)
+        })
     }
 
     /// Takes it that a retained message was cleared.
@@ -133,7 +140,7 @@ impl State {
         match what {
             Cleared::Status => entry.clear_status(),
             Cleared::Result => entry.clear_result(),
-            Cleared::Failure => entry.failure = None,
+            Cleared::Failure => entry.clear_failure(),
         }
         self.put_back(id, entry, true, now)
     }
@@ -176,7 +183,7 @@ impl State {
         let outcome = change(&mut entry, &self.options);
         let settled = self.put_back(id, entry, outcome == Outcome::Changed, now);
         match (outcome, settled) {
-            // a heartbeat can bring a stale device back without being shown itself
+            // what says nothing new about a stale device can still bring it back
             (Outcome::Unchanged, Outcome::Changed) => Outcome::Changed,
             (Outcome::Changed, settled) => settled,
             (outcome, _) => outcome,
@@ -303,6 +310,13 @@ impl State {
     pub fn history(&self, id: &DeviceID, since: f64) -> Option<(Option<f64>, Vec<Point>)> {
         let entry = self.devices.get(id).filter(|entry| entry.shown.is_some())?;
         Some((entry.history.oldest(), entry.history.after(since)))
+    }
+
+    /// Failures of a device after `since` that are remembered, oldest frame first; `None` for a device that is not
+    /// shown.
+    pub fn failures(&self, id: &DeviceID, since: f64) -> Option<Vec<Arc<AnalysisFailed>>> {
+        let entry = self.devices.get(id).filter(|entry| entry.shown.is_some())?;
+        Some(entry.failures.after(since))
     }
 
     /// All alerts, by rule and target.

@@ -214,8 +214,11 @@ fn the_heartbeat_of_a_still_scene_keeps_its_count_live() {
     );
     state.tick(NOW + 24.9);
     assert_eq!(condition(&state), Condition::Live);
+    assert_eq!(live.unchanged, Some(NOW + 19.5));
+    let version = state.version();
     // the same comparison again is no evidence
     state.status(heartbeat(1, NOW + 19.5), Receipt::live(NOW + 24.9));
+    assert_eq!(state.version(), version, "nobody is told the same again");
     state.tick(NOW + 25.0);
     assert_eq!(condition(&state), Condition::Stale);
 }
@@ -228,6 +231,25 @@ fn a_heartbeat_confirms_its_own_frame_only() {
     state.tick(NOW + 20.0);
     state.status(heartbeat(1, NOW + 20.0), Receipt::live(NOW + 20.0));
     assert_eq!(condition(&state), Condition::Stale, "frame 1 says nothing about frame 2");
+    assert_eq!(device(&state, NOW + 20.0).unchanged, None);
+}
+
+#[test]
+fn a_scene_is_still_while_the_heartbeat_is_about_the_result_that_is_shown() {
+    let mut state = state();
+    state.status(status("cam-1", 1, 1), Receipt::live(NOW));
+    counted(&mut state, 1, 3);
+    assert_eq!(device(&state, NOW).unchanged, None, "a count alone says nothing about later");
+    for at in [NOW + 1.0, NOW + 2.0] {
+        let version = state.version();
+        assert_eq!(state.status(heartbeat(1, at), Receipt::live(at)), Outcome::Changed);
+        let shown = device(&state, at);
+        assert_eq!((shown.unchanged, shown.version > version), (Some(at), true));
+    }
+    // the heartbeat of before a restart comes again with each status
+    assert_eq!(state.status(heartbeat(2, NOW + 2.0), Receipt::live(NOW + 3.0)), Outcome::Unchanged);
+    counted(&mut state, 2, 3);
+    assert_eq!(device(&state, NOW + 3.0).unchanged, None, "another picture is another scene");
 }
 
 #[test]

@@ -6,12 +6,12 @@ use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
 
 use people_counter_events::{
-    Alert, AnalysisFailed, DeviceID, DeviceStatus, FailureReason, FrameID, Model, PeopleCounted, Person,
-    Picture,
+    Alert, AnalysisFailed, DeviceID, DeviceStatus, FrameID, Model, PeopleCounted, Person, Picture,
 };
 use serde::{Serialize, Serializer};
 
 use super::entry::{CLOCK_TOLERANCE, Entry, stale_after};
+use super::failures::Failure;
 use super::picture::image_url;
 
 /// The state of a device.
@@ -124,6 +124,8 @@ pub struct Facts {
     pub clock_offset_seconds: Option<f64>,
     /// The gateway's clock minus ours, seconds, when it is ahead by more than anybody tolerates.
     pub gateway_ahead_seconds: Option<f64>,
+    /// When the scene was last seen to be as in the result, by the camera's clock, Unix seconds.
+    pub unchanged: Option<f64>,
     /// Whether there is a picture that may be shown.
     pub has_picture: bool,
     /// The newest status.
@@ -160,6 +162,7 @@ impl Facts {
             condition: shown.condition(),
             clock_offset_seconds: entry.clock_offset().filter(noticed),
             gateway_ahead_seconds: entry.result.as_ref().and_then(|result| result.ahead()),
+            unchanged: entry.unchanged(),
             has_picture: entry.pictures.get(None).is_ok(),
             status: Arc::clone(entry.status.as_ref()?),
             result: entry.result.as_ref().map(|result| Arc::clone(&result.message)),
@@ -256,6 +259,7 @@ struct Json<'a> {
     age_seconds: Option<f64>,
     analysed_timestamp: Option<f64>,
     creation_timestamp: Option<f64>,
+    unchanged: Option<f64>,
     clock_offset_seconds: Option<f64>,
     gateway_ahead_seconds: Option<f64>,
     #[serde(rename = "frameID")]
@@ -278,17 +282,7 @@ struct Json<'a> {
     problem: Option<&'a str>,
     spool_depth: u64,
     dropped: &'a BTreeMap<String, u64>,
-    failure: Option<FailureJson<'a>>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct FailureJson<'a> {
-    reason: FailureReason,
-    message: &'a str,
-    failed_timestamp: f64,
-    #[serde(rename = "frameID")]
-    frame_id: FrameID,
+    failure: Option<Failure<'a>>,
 }
 
 impl Serialize for Device {
@@ -296,12 +290,6 @@ impl Serialize for Device {
         let status = &*self.status;
         let result = self.result.as_deref();
         let meta = result.map(|result| &result.analysis_metadata);
-        let failure = self.failure.as_deref().map(|failure| FailureJson {
-            reason: failure.reason,
-            message: &failure.message,
-            failed_timestamp: failure.failed_timestamp,
-            frame_id: failure.frame_id,
-        });
         Json {
             device_id: &status.device_id,
             state: self.condition,
@@ -309,6 +297,7 @@ impl Serialize for Device {
             age_seconds: self.age_seconds.map(to_millis),
             analysed_timestamp: result.map(|result| result.analysed_timestamp),
             creation_timestamp: result.map(|result| result.creation_timestamp),
+            unchanged: self.unchanged,
             clock_offset_seconds: self.clock_offset_seconds.map(to_millis),
             gateway_ahead_seconds: self.gateway_ahead_seconds.map(to_millis),
             frame_id: result.map(|result| result.frame_id),
@@ -331,7 +320,7 @@ impl Serialize for Device {
             problem: status.problem.as_deref(),
             spool_depth: status.spool_depth,
             dropped: &status.dropped,
-            failure,
+            failure: self.failure.as_deref().map(Failure::from),
         }
         .serialize(serializer)
     }

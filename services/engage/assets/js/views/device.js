@@ -1,6 +1,6 @@
 /** One camera: its picture at full size, what is known of it, its recent counts and failures. */
 
-/** @import { Change, Context, Device, Failure, Route, Services, Wish } from "../types.js" */
+/** @import { Change, Context, Failure, Route, Services, Wish } from "../types.js" */
 
 import { Chart } from "../chart.js";
 import { html, icon, routeLink, setAttribute, setText, setVisible } from "../dom.js";
@@ -21,9 +21,6 @@ const SPANS = [
   ["1 h", 3600],
   ["All", Infinity],
 ];
-
-/** Failures that are remembered while the page is open. */
-const MOST_FAILURES = 20;
 
 export class DeviceView {
   /** @param {Services} services */
@@ -59,13 +56,11 @@ export class DeviceView {
   #chart = new Chart();
   #recorded = html("p", { class: "soft" });
   #failureList = html("ol", { class: "failures" });
-  #noFailures = html("p", { class: "soft" }, "None since this view was opened.");
+  #noFailures = html("p", { class: "soft" }, "None that is known of.");
   #json = html("a", { class: "button" }, icon("json"), "JSON");
   #missing = html("p", { class: "message", hidden: "" });
   #parts = html("div", { class: "device-parts" });
   #seconds = SPANS[0][1];
-  /** @type {Failure[]} newest first */
-  #failures = [];
   /** @type {Failure[]} those in the list */
   #listed = [];
   #drawn = false;
@@ -115,7 +110,6 @@ export class DeviceView {
     if (device !== undefined && (change.changed.has(this.#id) || !this.#drawn)) {
       this.#labels.replaceChildren(...labelLinks(device, this.#services));
       this.#picture.update(device);
-      this.#remember(device);
       this.#drawn = true;
     }
     this.render(context);
@@ -167,19 +161,13 @@ export class DeviceView {
     setAttribute(this.#back, "href", this.#services.router.href({ view: this.#services.router.route.list, device: null }));
   }
 
-  /** @param {Device} device */
-  #remember({ failure }) {
-    if (failure === null) return;
-    const known = this.#failures.some(({ frameID, failedTimestamp }) => frameID === failure.frameID && failedTimestamp === failure.failedTimestamp);
-    if (!known) this.#failures = [failure, ...this.#failures].slice(0, MOST_FAILURES);
-  }
-
   /** @param {number} now */
   #renderFailures(now) {
-    if (this.#failures === this.#listed) return;
-    this.#listed = this.#failures;
-    setVisible(this.#noFailures, this.#failures.length === 0);
-    const items = this.#failures.map(({ reason, message, failedTimestamp }) => {
+    const { failures } = this.#held;
+    if (failures === this.#listed) return;
+    this.#listed = failures;
+    setVisible(this.#noFailures, failures.length === 0);
+    const items = failures.map(({ reason, message, failedTimestamp }) => {
       const when = failedTimestamp === null ? "at an unknown time" : clockTime(failedTimestamp, now);
       return html("li", {}, html("time", {}, when), " ", html("strong", {}, reason), message === "" ? "" : `: ${message}`);
     });
