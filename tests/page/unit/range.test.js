@@ -27,11 +27,24 @@ test("a page holds what is on screen, and a little scrolling changes nothing", (
 });
 
 test("few cameras are all seen at once, many scroll in comfortable columns", () => {
-  const space = { count: 6, width: 1232, height: 900, gap: 16, aspect: 4 / 3, below: 164, beside: null, smallest: 256, comfortable: 320 };
+  const space = { count: 6, width: 1232, height: 900, gap: 16, aspect: 4 / 3, below: 164, beside: null, smallest: 256, comfortable: 320, screen: 1000, most: 36 };
   const few = divide(space);
   const rows = Math.ceil(6 / few.columns);
   assert.ok(rows * (few.picture / space.aspect + space.below) + (rows - 1) * space.gap <= space.height + 1);
   const many = divide({ ...space, count: 10_000 });
   assert.equal(many.columns, 3);
   assert.ok(many.card >= space.comfortable);
+});
+
+test("on a large screen the cards grow rather than be too many", () => {
+  const space = { count: 10_000, width: 3740, height: 2000, gap: 24, aspect: 4 / 3, below: 245, beside: null, smallest: 380, comfortable: 478, screen: 2160, most: 36 };
+  const { columns, card } = divide(space);
+  const pitch = card / space.aspect + space.below + space.gap;
+  for (const above of [0, 1234, 50_000.5]) {
+    const { first, end } = visible({ count: space.count, columns, pitch, above, height: space.screen });
+    assert.ok(end - first <= space.most, `${end - first} cards in ${columns} columns`);
+  }
+  assert.equal(columns, 6);
+  assert.equal(divide({ ...space, most: 1000 }).columns, 7, "as many as are comfortable");
+  assert.equal(divide({ ...space, most: 1 }).columns, 1);
 });

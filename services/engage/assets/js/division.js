@@ -1,7 +1,9 @@
 /**
  * How the wall is divided: so that every camera is seen at once with the largest pictures, the words below or beside
- * them, or, when they cannot all be seen, in as many columns as stay comfortable to look at.
+ * them, or, when they cannot all be seen, in as many columns as stay comfortable to look at and light to show.
  */
+
+import { mostRows } from "./range.js";
 
 /**
  * @typedef {object} Space  all lengths in one unit
@@ -15,6 +17,8 @@
  *   null: they never stand there
  * @property {number} smallest  width of a picture
  * @property {number} comfortable  width of a card when scrolling is needed anyway
+ * @property {number} screen  height of the window, which is full of cards then
+ * @property {number} most  cards that may be in the page then: more of them would make a large screen slow
  *
  * @typedef {object} Division
  * @property {number} columns
@@ -42,6 +46,11 @@ export function divide(space) {
 /** @param {Space} space @param {number} columns */
 function columnWidth({ width, gap }, columns) {
   return (width - gap * (columns - 1)) / columns;
+}
+
+/** From one row of cards to the next, when they are as wide as they can be. @param {Space} space @param {number} columns */
+function pitch(space, columns) {
+  return columnWidth(space, columns) / space.aspect + space.below + space.gap;
 }
 
 /** @param {Space} space @param {number} columns */
@@ -72,8 +81,9 @@ function sideBySide(space, words, columns) {
 
 /** @param {Space} space @returns {Division} */
 function scrolling(space) {
-  const most = Math.floor((space.width + space.gap) / (space.comfortable + space.gap));
-  const columns = Math.max(1, Math.min(space.count, most));
+  const comfortable = Math.floor((space.width + space.gap) / (space.comfortable + space.gap));
+  let columns = Math.max(1, Math.min(space.count, comfortable));
+  while (columns > 1 && columns * mostRows({ pitch: pitch(space, columns), height: space.screen }) > space.most) columns -= 1;
   const card = columnWidth(space, columns);
   return { columns, card, picture: card, beside: false };
 }

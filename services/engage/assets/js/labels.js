@@ -5,9 +5,12 @@
 import { html, routeLink } from "./dom.js";
 import { withLabel } from "./route.js";
 
+/** There is no room for more beside a camera in a list; its own view has them all. */
+const MOST_IN_LISTS = 3;
+
 /** @param {Device} device @returns {HTMLElement[]} */
 export function labelItems({ labels }) {
-  return labels.map(([key, value]) => html("li", {}, ...words(key, value)));
+  return labels.slice(0, MOST_IN_LISTS).map(([key, value]) => html("li", {}, ...words(key, value)));
 }
 
 /** The same as links to all cameras with that label. @param {Device} device @param {Services} services */
@@ -21,7 +24,7 @@ export function labelLinks({ labels }, { router }) {
 
 /** @param {string} key @param {string} value */
 function words(key, value) {
-  return [html("span", { class: "label-key" }, key), " ", html("span", {}, value)];
+  return [html("span", { class: "label-key" }, key), ` ${value}`];
 }
 
 /** @param {Device | null} before @param {Device} after */

@@ -28,6 +28,12 @@ export function visible({ count, columns, pitch, above, height }) {
   return { first: firstRow * columns, end: Math.min(count, endRow * columns), rows, firstRow };
 }
 
+/** How many rows are in the page at most, wherever it is scrolled to. @param {Pick<Strip, "pitch" | "height">} strip */
+export function mostRows({ pitch, height }) {
+  // one that is cut off above and one below make one more than fit
+  return Math.ceil(height / pitch) + 1 + 2 * OVERSCAN_ROWS;
+}
+
 /** @param {{ first: number, end: number }} range @returns {{ offset: number, limit: number }} a page that holds it */
 export function pageOf({ first, end }) {
   const offset = Math.floor(first / PAGE_STEP) * PAGE_STEP;

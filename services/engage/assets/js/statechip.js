@@ -7,7 +7,7 @@ import { STATE_WORDS } from "./wording.js";
 
 export class StateChip {
   #icon = icon("unknown");
-  #word = html("span");
+  #word = document.createTextNode("");
   element = html("span", { class: "chip" }, this.#icon, this.#word);
 
   /** @param {ShownState} state */

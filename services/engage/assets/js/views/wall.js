@@ -10,11 +10,14 @@ import { moveFocus } from "../keys.js";
 import { visible } from "../range.js";
 import { VirtualList, positionInSet } from "../virtual.js";
 
-/** Lengths in rem, for each density: the words below the picture, or beside it, and the cards. */
+/**
+ * Lengths in rem, for each density: the words below the picture, or beside it, and the cards; and how many cards may be
+ * in the page when there are more than can be seen, because small ones are made of less.
+ */
 const SIZES = {
-  compact: { below: 5.75, beside: null, smallest: 9, comfortable: 13, gap: 0.75 },
-  normal: { below: 10.25, beside: { width: 16, widest: 23, height: 12 }, smallest: 16, comfortable: 20, gap: 1 },
-  large: { below: 10.25, beside: { width: 16, widest: 24, height: 12 }, smallest: 28, comfortable: 32, gap: 1 },
+  compact: { below: 5.75, beside: null, smallest: 9, comfortable: 13, gap: 0.75, most: 64 },
+  normal: { below: 10.25, beside: { width: 16, widest: 23, height: 12 }, smallest: 16, comfortable: 20, gap: 1, most: 36 },
+  large: { below: 10.25, beside: { width: 16, widest: 24, height: 12 }, smallest: 28, comfortable: 32, gap: 1, most: 36 },
 };
 
 /** Lost to rounding, in pixels: without it a wall that fits would have a scroll bar. */
@@ -122,7 +125,7 @@ export class WallView {
   /** @param {number} count */
   #layout(count) {
     const unit = rem();
-    const { below, beside, smallest, comfortable } = SIZES[this.#density];
+    const { below, beside, smallest, comfortable, most } = SIZES[this.#density];
     const { top } = this.#list.getBoundingClientRect();
     const bottom = parseFloat(getComputedStyle(this.#list.closest("main") ?? this.#list).paddingBottom);
     const division = divide({
@@ -135,6 +138,8 @@ export class WallView {
       beside: beside === null ? null : { width: beside.width * unit, widest: beside.widest * unit, height: beside.height * unit },
       smallest: smallest * unit,
       comfortable: comfortable * unit,
+      screen: window.innerHeight,
+      most,
     });
     const picture = Math.floor(division.picture);
     const row = Math.ceil(picture / this.#aspect) + (division.beside ? 0 : below * unit);
