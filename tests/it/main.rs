@@ -9,6 +9,8 @@ mod faults;
 mod layout;
 mod page;
 mod page_access;
+mod page_alerts;
+mod page_login;
 mod page_many;
 mod page_services;
 mod page_states;

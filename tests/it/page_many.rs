@@ -4,8 +4,9 @@ use std::time::Instant;
 
 use futures_util::StreamExt as _;
 use people_counter_tests::browser::Browser;
-use people_counter_tests::stage::{Stage, result, status};
+use people_counter_tests::stage::{Stage, failure, result, status};
 use people_counter_tests::wait::eventually;
+use serde_json::json;
 
 /// Most elements of a page, whatever is behind it.
 const MOST_ELEMENTS: u64 = 1500;
@@ -22,7 +23,9 @@ async fn of_ten_thousand_cameras_those_on_screen_are_in_the_page() {
     let names: Vec<String> = (1..=many).map(|number| format!("cam-{number:05}")).collect();
     futures_util::stream::iter(&names)
         .for_each_concurrent(64, async |name| {
-            stage.status(&status(name, 3600.0)).await;
+            let mut described = status(name, 3600.0);
+            described["labels"] = json!({ "floor": "2", "name": "Main entrance" });
+            stage.status(&described).await;
             stage.counted(&result(name, 1, 2)).await;
         })
         .await;
@@ -72,6 +75,39 @@ async fn of_ten_thousand_cameras_those_on_screen_are_in_the_page() {
         browser.until(&format!("{card}[data-device={last}][data-count='2']")).await;
     }
     browser.close().await;
+    on_large_and_small_screens(&stage, &names).await;
+}
+
+/// The same with pictures, and with cameras that fail, on screens from a phone to 4K in every density.
+#[expect(clippy::print_stdout, reason = "figures, as the test itself prints them")]
+async fn on_large_and_small_screens(stage: &Stage, names: &[String]) {
+    for name in names.iter().take(150) {
+        stage.pictured(name, 10, 3).await;
+    }
+    for name in names.iter().take(150).step_by(10) {
+        stage.failed(&failure(name, 11, "the picture ends in the middle")).await;
+    }
+    for (width, height) in [(500, 900), (1920, 1080), (3840, 2160)] {
+        let browser = Browser::start(width, height, false).await;
+        for view in ["?density=compact", "?density=normal", "?density=large", "?view=table"] {
+            browser.open(&format!("{}/{view}", stage.rest.base())).await;
+            browser.until(&format!("#view [data-device={}][data-state=failing]", names[0])).await;
+            eventually("every picture on screen is loaded", || async {
+                (browser.count(".picture[data-picture=missing] .icon").await == 0).then_some(())
+            })
+            .await;
+            few_elements(&browser, view).await;
+            // a row is cut off above, and one below
+            browser.script("window.scrollTo(0, innerHeight * 0.7)").await;
+            few_elements(&browser, view).await;
+            browser.until("#view:not(:has(.placeholder))").await;
+            few_elements(&browser, view).await;
+            let cards = browser.count("#view [data-device]").await;
+            let elements = browser.script("return document.querySelectorAll('*').length").await;
+            println!("{width} x {height}, {view}: {cards} cameras in the page, {elements} elements");
+        }
+        browser.close().await;
+    }
 }
 
 async fn few_elements(browser: &Browser, view: &str) {

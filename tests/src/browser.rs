@@ -15,6 +15,7 @@ pub struct Browser {
     /// Drives the page.
     pub page: Client,
     driver: Child,
+    driver_port: u16,
     _profile: TempDir,
 }
 
@@ -69,7 +70,7 @@ impl Browser {
             }
         })
         .await;
-        Self { page, driver, _profile: profile }
+        Self { page, driver, driver_port: port, _profile: profile }
     }
 
     /// Opens an address.
@@ -131,6 +132,20 @@ impl Browser {
     pub async fn press(&self, keys: &str) {
         let focused = self.page.active_element().await.expect("something has the focus");
         focused.send_keys(keys).await.unwrap_or_else(|error| panic!("{keys:?}: {error}"));
+    }
+
+    /// Asks the browser itself, by the DevTools protocol.
+    ///
+    /// # Panics
+    /// When it refuses.
+    pub async fn devtools(&self, command: &str, parameters: Value) -> Value {
+        let session =
+            self.page.session_id().await.expect("the session is open").expect("the session has an id");
+        let url = format!("http://127.0.0.1:{}/session/{session}/goog/cdp/execute", self.driver_port);
+        let body = json!({ "cmd": command, "params": parameters });
+        let answer = reqwest::Client::new().post(url).json(&body).send().await.expect("chromedriver answers");
+        let answer = answer.error_for_status().unwrap_or_else(|error| panic!("{command}: {error}"));
+        answer.json::<Value>().await.expect("chromedriver answers with JSON")["value"].take()
     }
 
     /// Ends the session.

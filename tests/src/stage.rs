@@ -120,11 +120,11 @@ impl Stage {
         self.retain(self.topics.failure.name(&[id(failure)]), failure).await;
     }
 
-    /// Publishes a result together with its picture, a frame of the sample.
+    /// Publishes a result together with its picture, a frame of the sample; tells where that lies.
     ///
     /// # Panics
     /// When the store does not take it.
-    pub async fn pictured(&self, device: &str, sequence: u64, count: usize) {
+    pub async fn pictured(&self, device: &str, sequence: u64, count: usize) -> iot_storage::Key {
         let mut result = result(device, sequence, count);
         result["picture"] = "original".into();
         let path = result["filePath"].as_str().expect("a text").to_owned();
@@ -135,6 +135,15 @@ impl Stage {
         let key: iot_storage::Key = key.parse().expect("a valid key");
         self.store.put(&key, picture.into(), &options).await.expect("the store takes a picture");
         self.counted(&result).await;
+        key
+    }
+
+    /// Deletes a picture.
+    ///
+    /// # Panics
+    /// When the store does not.
+    pub async fn forget_picture(&self, key: &iot_storage::Key) {
+        self.store.delete(key).await.expect("the store deletes a picture");
     }
 
     /// Clears the retained status of a camera, which removes it.

@@ -15,7 +15,7 @@ import { VirtualList, positionInSet } from "../virtual.js";
  * in the page when there are more than can be seen, because small ones are made of less.
  */
 const SIZES = {
-  compact: { below: 5.75, beside: null, smallest: 9, comfortable: 13, gap: 0.75, most: 64 },
+  compact: { below: 5.75, beside: null, smallest: 9, comfortable: 13, gap: 0.75, most: 56 },
   normal: { below: 10.25, beside: { width: 16, widest: 23, height: 12 }, smallest: 16, comfortable: 20, gap: 1, most: 36 },
   large: { below: 10.25, beside: { width: 16, widest: 24, height: 12 }, smallest: 28, comfortable: 32, gap: 1, most: 36 },
 };
