@@ -1,5 +1,7 @@
 //! [`Log`]: how a service logs.
 
+use std::io::IsTerminal;
+
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -74,7 +76,7 @@ impl Log {
     pub fn install(&self) -> Result<LogFilter, LogError> {
         let (filter, handle) = reload::Layer::new(parse(&self.filter)?);
         let log = tracing_subscriber::registry().with(filter);
-        let lines = fmt::layer().with_writer(std::io::stderr);
+        let lines = fmt::layer().with_writer(std::io::stderr).with_ansi(wants_colour());
         match self.format {
             LogFormat::Text => log.with(lines.with_target(false)).try_init(),
             LogFormat::Json => log.with(lines.json()).try_init(),
@@ -92,6 +94,11 @@ impl LogFilter {
     pub fn set(&self, filter: &str) -> Result<(), LogError> {
         self.0.reload(parse(filter)?).map_err(LogError::Gone)
     }
+}
+
+/// Colours are for eyes, not for the files and journals that most logs go to; see <https://no-color.org>.
+fn wants_colour() -> bool {
+    std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 fn parse(filter: &str) -> Result<EnvFilter, LogError> {

@@ -81,6 +81,7 @@ fn the_log_filter_changes_at_a_hangup() {
     thermometer.eventually("a wrong filter is refused", |it| it.log().contains("nothing changes"));
     let before = thermometer.log().matches("21.5 degrees").count();
     thermometer.eventually("readings go on", |it| it.log().matches("21.5 degrees").count() > before);
+    assert!(!thermometer.log().contains('\u{1b}'), "no colours in a file");
     thermometer.signal("TERM");
     assert!(thermometer.wait().success());
 }
