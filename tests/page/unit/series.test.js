@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { merge, mergeFailures } from "../../../services/engage/assets/js/histories.js";
+import { readDevice } from "../../../services/engage/assets/js/device.js";
+import { Histories, merge, mergeFailures } from "../../../services/engage/assets/js/histories.js";
 import { area, ceiling, line, place, since, thin, unbroken } from "../../../services/engage/assets/js/series.js";
+import { rawDevice } from "./devices.js";
 
 /** @param {...[number, number]} pairs */
 const points = (...pairs) => pairs.map(([timestamp, count]) => ({ timestamp, count }));
@@ -43,7 +45,8 @@ test("the scale has whole numbers and room for the highest", () => {
 });
 
 test("each moment counts once, in order", () => {
-  assert.deepEqual(merge(points([1, 1], [3, 3]), points([3, 3], [2, 2])), points([1, 1], [2, 2], [3, 3]));
+  assert.deepEqual(merge(points([1, 1], [3, 3]), points([3, 3], [2, 2]), 9), points([1, 1], [2, 2], [3, 3]));
+  assert.deepEqual(merge(points([1, 1], [3, 3]), points([2, 2]), 2), points([2, 2], [3, 3]));
 });
 
 test("failures are listed once, newest first, and not without end", () => {
@@ -53,4 +56,20 @@ test("failures are listed once, newest first, and not without end", () => {
   const many = Array.from({ length: 50 }, (_, at) => failure(at));
   assert.deepEqual(mergeFailures(many, seen).map(({ failedTimestamp }) => failedTimestamp).slice(0, 2), [49, 48]);
   assert.equal(mergeFailures(many, seen).length, 20);
+});
+
+test("a wall that is open for days holds the last minutes of each camera, an open view more", () => {
+  const histories = new Histories({ now: () => 0 }, () => {});
+  const count = (/** @type {string} */ deviceID, /** @type {number} */ at) => {
+    const device = readDevice({ ...rawDevice(), deviceID, analysedTimestamp: at }, at);
+    assert.ok(device);
+    histories.record(device);
+  };
+  const listed = histories.of("listed");
+  const open = histories.open("open");
+  for (let at = 1; at <= 5000; at += 1) for (const id of ["listed", "open", "nobody-looks"]) count(id, at);
+  assert.deepEqual([listed.points.length, listed.points.at(-1)?.timestamp], [600, 5000]);
+  assert.equal(open.points.length, 4000);
+  histories.release("open");
+  assert.equal(histories.of("open").points.length, 600);
 });

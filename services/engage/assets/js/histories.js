@@ -9,7 +9,10 @@ import { number, readFailure, record } from "./device.js";
 import { RequestError, requestJSON } from "./request.js";
 
 const MOST_CAMERAS = 400;
+/** Of the camera whose view is open. */
 const MOST_POINTS = 4000;
+/** Of any other: enough for the last minutes. A wall that is open for days would hold much otherwise. */
+const MOST_POINTS_IN_LISTS = 600;
 const MOST_FAILURES = 20;
 const REQUESTS_AT_ONCE = 2;
 
@@ -40,6 +43,13 @@ export class Histories {
   #waiting = new Set();
   #running = 0;
   #notBefore = -Infinity;
+  /** The camera whose view is open. @type {string | null} */
+  #open = null;
+
+  /** @param {string} deviceID */
+  #most(deviceID) {
+    return deviceID === this.#open ? MOST_POINTS : MOST_POINTS_IN_LISTS;
+  }
 
   /** @param {string} deviceID @returns {Held} */
   of(deviceID) {
@@ -51,6 +61,12 @@ export class Histories {
     return held;
   }
 
+  /** Its view was opened: more of it is kept, until it is released. @param {string} deviceID @returns {Held} */
+  open(deviceID) {
+    this.#open = deviceID;
+    return this.of(deviceID);
+  }
+
   /** What has come by the stream, of a camera that is looked at. @param {Device} device */
   record({ deviceID, count, analysedTimestamp, failure }) {
     if (!this.#held.has(deviceID)) return;
@@ -60,7 +76,8 @@ export class Histories {
     const last = held.points.at(-1);
     if (last !== undefined && last.timestamp >= analysedTimestamp) return;
     held.points.push({ timestamp: analysedTimestamp, count });
-    if (held.points.length > MOST_POINTS) held.points.splice(0, held.points.length - MOST_POINTS);
+    const excess = held.points.length - this.#most(deviceID);
+    if (excess > 0) held.points.splice(0, excess);
   }
 
   /** Asks for what the server remembers, once. @param {string} deviceID */
@@ -73,6 +90,10 @@ export class Histories {
   /** No longer looked at. @param {string} deviceID */
   release(deviceID) {
     this.#waiting.delete(deviceID);
+    if (this.#open !== deviceID) return;
+    this.#open = null;
+    const held = this.of(deviceID);
+    held.points = held.points.slice(-MOST_POINTS_IN_LISTS);
   }
 
   /** After the connection was lost: there is a gap, which the server can fill. */
@@ -106,7 +127,7 @@ export class Histories {
     try {
       const answer = await requestJSON(`api/v1/devices/${encodeURIComponent(deviceID)}/history`);
       held.since = number(answer.since);
-      held.points = merge(readPoints(answer.points), held.points);
+      held.points = merge(readPoints(answer.points), held.points, this.#most(deviceID));
       held.failures = mergeFailures(readFailures(answer.failures), held.failures);
       held.problem = "";
     } catch (error) {
@@ -125,10 +146,10 @@ function readPoints(value) {
   return /** @type {Point[]} */ (points.filter((point) => point.timestamp !== null && point.count !== null));
 }
 
-/** Each moment once, oldest first. @param {Point[]} remembered @param {Point[]} seen @returns {Point[]} */
-export function merge(remembered, seen) {
+/** Each moment once, oldest first. @param {Point[]} remembered @param {Point[]} seen @param {number} most the newest @returns {Point[]} */
+export function merge(remembered, seen, most) {
   const all = new Map([...remembered, ...seen].map((point) => [point.timestamp, point]));
-  return [...all.values()].sort((a, b) => a.timestamp - b.timestamp).slice(-MOST_POINTS);
+  return [...all.values()].sort((a, b) => a.timestamp - b.timestamp).slice(-most);
 }
 
 /** @param {unknown} value @returns {Failure[]} */

@@ -29,7 +29,7 @@ export class DeviceView {
     this.#id = services.router.route.device ?? "";
     this.#picture = new Picture(services.loader, services.stopwatch, { scores: true });
     this.#picture.setOnScreen(true);
-    this.#held = services.histories.of(this.#id);
+    this.#held = services.histories.open(this.#id);
     this.#removal = new Removal(this.#id);
     this.#json.href = `api/v1/devices/${encodeURIComponent(this.#id)}`;
     this.#name.textContent = this.#id;
