@@ -73,6 +73,9 @@ pub struct Alert {
     pub rule: String,
     /// The device, or the name of the sum: 1 to 64 of `A-Z a-z 0-9 _ -`.
     pub target: String,
+    /// Whether the target is a sum.
+    #[serde(default)]
+    pub sum: bool,
     /// Whether the condition still holds.
     pub state: AlertState,
     /// How bad it is.
@@ -97,12 +100,18 @@ impl Message for Alert {
     }
 
     fn check(&self) -> Result<(), Invalid> {
-        for (field, name) in [("rule", &self.rule), ("target", &self.target)] {
-            if !is_id(name) {
-                return Err(Invalid::new(field, "is not 1 to 64 of A-Z a-z 0-9 _ -"));
-            }
-        }
+        check_names(&self.rule, &self.target)?;
         check_text("message", &self.message, 2048)?;
         check_timestamp("sinceTimestamp", self.since_timestamp)
     }
+}
+
+/// Checks that a rule and a target can have these names.
+pub(crate) fn check_names(rule: &str, target: &str) -> Result<(), Invalid> {
+    for (field, name) in [("rule", rule), ("target", target)] {
+        if !is_id(name) {
+            return Err(Invalid::new(field, "is not 1 to 64 of A-Z a-z 0-9 _ -"));
+        }
+    }
+    Ok(())
 }

@@ -9,6 +9,8 @@
 #![deny(missing_docs)]
 
 mod alert;
+mod alert_event;
+mod alert_wait;
 mod command;
 mod counted;
 mod decode;
@@ -22,6 +24,8 @@ mod status;
 mod topics;
 
 pub use alert::{Alert, AlertState, AlertType, Severity};
+pub use alert_event::{AlertEvent, AlertEventType, Happened};
+pub use alert_wait::{AlertWait, AlertWaitType};
 pub use command::{Command, CommandName, CommandReply};
 pub use counted::{
     AnalysisMetadata, BoundingBox, Model, PeopleCounted, Person, Picture, ResultType, Results,

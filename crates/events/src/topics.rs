@@ -2,7 +2,10 @@
 
 use iot_topic::{PatternError, Topic};
 
-use crate::{Alert, AnalysisFailed, Command, DeviceStatus, FrameStored, PeopleCounted, ServiceStatus};
+use crate::{
+    Alert, AlertEvent, AlertWait, AnalysisFailed, Command, DeviceStatus, FrameStored, PeopleCounted,
+    ServiceStatus,
+};
 
 /// The topics below one root.
 #[derive(Debug, Clone)]
@@ -19,6 +22,10 @@ pub struct Topics {
     pub commands: Topic<Command>,
     /// `alerts/{rule}/{target}`
     pub alerts: Topic<Alert>,
+    /// `alerts/{rule}/{target}/events/{event}`
+    pub events: Topic<AlertEvent>,
+    /// `alerts/{rule}/{target}/wait`
+    pub waits: Topic<AlertWait>,
     /// `nodes/{service}/{instance}/status`
     pub nodes: Topic<ServiceStatus>,
     /// `nodes/{service}/{instance}/sync`: an instance's own marker, by which it knows that the messages
@@ -42,6 +49,8 @@ impl Topics {
             failure: Topic::new(&format!("{root}/devices/{{device}}/failure"))?,
             commands: Topic::new(&format!("{root}/devices/{{device}}/commands"))?,
             alerts: Topic::new(&format!("{root}/alerts/{{rule}}/{{target}}"))?,
+            events: Topic::new(&format!("{root}/alerts/{{rule}}/{{target}}/events/{{event}}"))?,
+            waits: Topic::new(&format!("{root}/alerts/{{rule}}/{{target}}/wait"))?,
             nodes: Topic::new(&format!("{root}/nodes/{{service}}/{{instance}}/status"))?,
             sync: Topic::new(&format!("{root}/nodes/{{service}}/{{instance}}/sync"))?,
         })

@@ -26,6 +26,10 @@ pub enum Kind {
     Node,
     /// An alert.
     Alert,
+    /// An event about an alert that somebody is still to be told.
+    AlertEvent,
+    /// A condition that does not hold for long enough yet.
+    AlertWait,
 }
 
 /// How a viewer's session ended.

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use people_counter_events::{
-    Alert, AnalysisFailed, Command, CommandReply, DeviceStatus, FrameStored, Message, PeopleCounted,
-    ServiceStatus,
+    Alert, AlertEvent, AlertWait, AnalysisFailed, Command, CommandReply, DeviceStatus, FrameStored, Message,
+    PeopleCounted, ServiceStatus,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -35,6 +35,8 @@ fn every_message_is_pinned() {
     check::<DeviceStatus>("device_status");
     check::<ServiceStatus>("service_status");
     check::<Alert>("alert");
+    check::<AlertEvent>("alert_event");
+    check::<AlertWait>("alert_wait");
     check::<Command>("command");
     check::<CommandReply>("command_reply");
 }
@@ -51,6 +53,8 @@ fn every_golden_file_is_checked() {
         names,
         [
             "alert.json",
+            "alert_event.json",
+            "alert_wait.json",
             "analysis_failed.json",
             "command.json",
             "command_reply.json",

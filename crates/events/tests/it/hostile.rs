@@ -89,6 +89,37 @@ fn alerts_with_fields_that_make_no_sense_are_rejected() {
 }
 
 #[test]
+fn events_and_waits_with_fields_that_make_no_sense_are_rejected() {
+    let topics = topics();
+    let name = "people-counter/v1/alerts/crowded/cam-1/events/6f9a4f0e-3c5e-5d0b-8f57-0d5a5b1c2e3f";
+    let good: Value = serde_json::from_str(include_str!("../golden/alert_event.json")).unwrap();
+    assert!(decode(&topics.events, name, good.to_string().as_bytes()).is_ok());
+    for (pointer, value, code) in [
+        ("/type", json!("alert"), "json"),
+        ("/happened", json!("forgotten"), "json"),
+        ("/timestamp", json!(-1), "invalid"),
+        ("/alert/target", json!("<b>"), "invalid"),
+        ("/sinks/0", json!("a b"), "invalid"),
+    ] {
+        let mut bad = good.clone();
+        *bad.pointer_mut(pointer).unwrap() = value;
+        let rejected = decode(&topics.events, name, bad.to_string().as_bytes()).unwrap_err();
+        assert_eq!(rejected.code(), code, "{pointer}: {rejected}");
+    }
+    let name = "people-counter/v1/alerts/crowded/cam-1/wait";
+    let good: Value = serde_json::from_str(include_str!("../golden/alert_wait.json")).unwrap();
+    assert!(decode(&topics.waits, name, good.to_string().as_bytes()).is_ok());
+    for (field, value) in
+        [("rule", json!("a/b")), ("sinceTimestamp", json!(-1)), ("untilTimestamp", json!(1e300))]
+    {
+        let mut bad = good.clone();
+        bad[field] = value;
+        let rejected = decode(&topics.waits, name, bad.to_string().as_bytes()).unwrap_err();
+        assert_eq!(rejected.code(), "invalid", "{field}: {rejected}");
+    }
+}
+
+#[test]
 fn size_and_topic_are_checked_first() {
     let huge = vec![b' '; MAX_MESSAGE_BYTES + 1];
     assert!(matches!(decode(&topics().frames, FRAMES, &huge), Err(Rejected::TooLarge(_))));

@@ -1,5 +1,6 @@
 //! [`Broker`]: what the broker sends goes into the state.
 
+mod alerts;
 pub(crate) mod presence;
 mod rejects;
 mod sync;
@@ -32,6 +33,8 @@ struct Inboxes {
     failure: Inbox,
     nodes: Inbox,
     alerts: Inbox,
+    events: Inbox,
+    waits: Inbox,
     sync: Inbox,
 }
 
@@ -75,6 +78,8 @@ impl Broker {
             failure: options.subscribe(topics.failure.filter()),
             nodes: options.subscribe(topics.nodes.filter()),
             alerts: options.subscribe(topics.alerts.filter()),
+            events: options.subscribe(topics.events.filter()),
+            waits: options.subscribe(topics.waits.filter()),
             sync: options.subscribe(&sync_topic),
         };
         Ok(Self {
@@ -166,6 +171,8 @@ impl Reader {
                 delivery = inboxes.failure.recv() => (Some(Kind::Failure), delivery),
                 delivery = inboxes.nodes.recv() => (Some(Kind::Node), delivery),
                 delivery = inboxes.alerts.recv() => (Some(Kind::Alert), delivery),
+                delivery = inboxes.events.recv() => (Some(Kind::AlertEvent), delivery),
+                delivery = inboxes.waits.recv() => (Some(Kind::AlertWait), delivery),
                 delivery = inboxes.sync.recv() => (None, delivery),
                 _ = state.changed() => continue,
                 () = until(due) => continue,
@@ -253,7 +260,9 @@ impl Reader {
         let (name, payload) = (delivery.topic(), &delivery.payload()[..]);
         let result = match kind {
             Kind::Node => return self.node_status(delivery, now),
-            Kind::Alert => self.alert(name, payload),
+            Kind::Alert => alerts::alert(topics, board, name, payload),
+            Kind::AlertEvent => alerts::event(topics, board, name, payload),
+            Kind::AlertWait => alerts::wait(topics, board, name, payload),
             _ if payload.is_empty() => self.clear(kind, name, now),
             Kind::Status => decode(&topics.status, name, payload)
                 .map(|message| board.update(|state| state.status(message, receipt))),
@@ -267,6 +276,8 @@ impl Reader {
                 self.metrics.message(kind, Outcome::Refused);
                 let why = match kind {
                     Kind::Alert => "there are as many alerts as push.max_alerts allows",
+                    Kind::AlertEvent => "there are as many events to tell as push.max_alerts allows",
+                    Kind::AlertWait => "there are as many waits as push.max_alerts allows",
                     _ => "there are as many devices as limits.devices allows",
                 };
                 self.rejects.note(kind, "limit", delivery.topic(), why);
@@ -281,25 +292,13 @@ impl Reader {
         let (params, what) = match kind {
             Kind::Status => (self.topics.status.parse(name), Cleared::Status),
             Kind::Counts => (self.topics.counts.parse(name), Cleared::Result),
-            Kind::Failure | Kind::Node | Kind::Alert => (self.topics.failure.parse(name), Cleared::Failure),
+            Kind::Failure | Kind::Node | Kind::Alert | Kind::AlertEvent | Kind::AlertWait => {
+                (self.topics.failure.parse(name), Cleared::Failure)
+            }
         };
         let id = params.and_then(|params| params.first()?.parse::<DeviceID>().ok());
         let id = id.ok_or_else(|| Rejected::Topic(name.chars().take(100).collect()))?;
         Ok(self.board.update(|state| state.cleared(&id, what, now)))
-    }
-
-    fn alert(&self, name: &str, payload: &[u8]) -> Result<Outcome, Rejected> {
-        let other = || Rejected::Topic(name.chars().take(100).collect());
-        let params = self.topics.alerts.parse(name).ok_or_else(other)?;
-        let &[rule, target] = params.as_slice() else { return Err(other()) };
-        if payload.is_empty() {
-            return Ok(self.board.update(|state| state.alert_cleared(rule, target)));
-        }
-        let alert = decode(&self.topics.alerts, name, payload)?;
-        if (alert.rule.as_str(), alert.target.as_str()) != (rule, target) {
-            return Err(other());
-        }
-        Ok(self.board.update(|state| state.alert(alert)))
     }
 
     fn node_status(&mut self, delivery: &Delivery, now: f64) {

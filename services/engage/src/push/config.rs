@@ -122,7 +122,8 @@ impl Config {
         }
         for (name, config) in &self.homeassistant {
             let id = format!("{node}-{name}");
-            let sink = homeassistant::HomeAssistant::new(config.clone(), &whole.root, &whole.mqtt, id);
+            let open = !whole.access.is_on();
+            let sink = homeassistant::HomeAssistant::new(config.clone(), open, &whole.root, &whole.mqtt, id);
             sinks.push((
                 name.clone(),
                 Box::new(sink.with_context(|| format!("[push.homeassistant.{name}]"))?),

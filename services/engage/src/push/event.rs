@@ -1,9 +1,9 @@
 //! [`Event`]: what sinks tell other systems.
 
-use people_counter_events::{Alert, AlertState, AlertType, Severity};
+use people_counter_events::{Alert, AlertEvent, AlertState, AlertType, Happened, Severity};
 use uuid::Uuid;
 
-use super::rules::{Change, Happened};
+use super::rules::Change;
 
 /// Something that happened to an alert, or a test.
 #[derive(Debug, Clone, PartialEq)]
@@ -13,8 +13,6 @@ pub(super) struct Event {
     pub(super) kind: Kind,
     /// The alert after it; one that was cleared as it was last.
     pub(super) alert: Alert,
-    /// Whether its target is a sum, not a device.
-    pub(super) sum: bool,
     /// When, Unix seconds.
     pub(super) at: f64,
 }
@@ -48,7 +46,13 @@ impl Event {
                 derived(format!("{} {:.3}", change.happened.as_str(), change.at))
             }
         };
-        Self { id, kind: Kind::Alert(change.happened), alert, sum: change.sum, at: change.at }
+        Self { id, kind: Kind::Alert(change.happened), alert, at: change.at }
+    }
+
+    /// One that a predecessor has left.
+    pub(super) fn left(event: &AlertEvent) -> Self {
+        let kind = Kind::Alert(event.happened);
+        Self { id: event.event_id, kind, alert: event.alert.clone(), at: event.timestamp }
     }
 
     /// A test, marked as such.
@@ -58,6 +62,7 @@ impl Event {
             kind: AlertType::Alert,
             rule: "test".into(),
             target: "test".into(),
+            sum: true,
             state: AlertState::Active,
             severity: Severity::Info,
             message: "This is a test of People Counter, nothing has happened".into(),
@@ -65,20 +70,20 @@ impl Event {
             value: None,
             event_id: id,
         };
-        Self { id, kind: Kind::Test, alert, sum: true, at: now }
+        Self { id, kind: Kind::Test, alert, at: now }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::state::alerts::tests::alert;
+    use crate::state::samples::alert;
 
     #[test]
     fn an_event_told_again_has_its_id_again_and_no_other_has() {
         let mut alert = alert("rule", "cam-1");
         alert.event_id = Uuid::new_v4();
-        let id = |happened, at| Event::of(&Change { happened, alert: alert.clone(), sum: false, at }).id;
+        let id = |happened, at| Event::of(&Change { happened, alert: alert.clone(), at }).id;
         assert_eq!(id(Happened::Raised, 1.0), alert.event_id);
         assert_eq!(id(Happened::Cleared, 1.0), id(Happened::Cleared, 2.0), "an alert ends once");
         assert_eq!(id(Happened::Unknown, 1.0), id(Happened::Unknown, 1.0));

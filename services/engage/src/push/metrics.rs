@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use people_counter_events::{AlertState, Severity};
+use people_counter_events::{AlertState, Happened, Severity};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
 use prometheus_client::metrics::counter::Counter;
@@ -11,7 +11,6 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::registry::Registry;
 
-use super::rules::Happened;
 use crate::board::Board;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -50,12 +49,10 @@ pub(super) enum Dropped {
     Refused,
     /// The system wants nothing any more.
     Gone,
-    /// The service stopped.
-    Stopped,
 }
 
 impl Dropped {
-    const ALL: [Self; 5] = [Self::Full, Self::Attempts, Self::Refused, Self::Gone, Self::Stopped];
+    const ALL: [Self; 4] = [Self::Full, Self::Attempts, Self::Refused, Self::Gone];
 
     fn as_str(self) -> &'static str {
         match self {
@@ -63,7 +60,6 @@ impl Dropped {
             Self::Attempts => "attempts",
             Self::Refused => "refused",
             Self::Gone => "gone",
-            Self::Stopped => "stopped",
         }
     }
 }

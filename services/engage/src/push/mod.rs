@@ -1,7 +1,7 @@
 //! Pushing: rules make alerts of what is counted, the broker keeps them, and other systems are told.
 //!
-//! [`rules`] and [`election`] are pure; [`desk`] carries out what they decide, on a connection of its own so that
-//! its last will says when this replica no longer pushes.
+//! [`rules`], [`election`] and [`outbox`] are pure; [`desk`] and [`work`] carry out what they decide, on a connection of
+//! its own so that its last will says when this replica no longer pushes.
 
 mod config;
 mod desk;
@@ -9,10 +9,12 @@ mod election;
 mod event;
 mod gauges;
 mod metrics;
+mod outbox;
 pub mod report;
 mod rules;
 mod sink;
 mod trial;
+mod work;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +23,8 @@ use anyhow::Context;
 use iot_chassis::{Stop, Tasks, Telemetry};
 use iot_mqtt::{Inbox, Options};
 use people_counter_events::Topics;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
+use tokio::time::timeout;
 
 use crate::board::Board;
 use crate::broker::presence::Presence;
@@ -29,7 +32,7 @@ use desk::Desk;
 use election::Election;
 use gauges::Gauges;
 use metrics::Metrics;
-use sink::{Entrance, Line};
+use sink::{FAREWELL, Line};
 
 pub use config::Config;
 pub use trial::{command, run as subcommand};
@@ -86,7 +89,8 @@ impl Push {
         };
         let lines: Vec<Line> = config.push.sinks(config, node)?.into_iter().map(line).collect();
         let desk = Desk {
-            entrances: lines.iter().map(Line::entrance).collect::<Vec<Entrance>>(),
+            entrances: lines.iter().filter(|line| line.wants_events()).map(Line::entrance).collect(),
+            work: None,
             active,
             rules: config.push.load_rules()?,
             max_alerts: config.push.max_alerts,
@@ -104,10 +108,17 @@ impl Push {
     /// None so far; a broker that cannot be reached is tried again.
     pub async fn run(self, stop: Stop) -> anyhow::Result<()> {
         let mut tasks = Tasks::new(&stop);
+        let (running, mut ended) = mpsc::channel::<()>(1);
         for line in self.lines {
-            tasks.spawn("sink", line.run(tasks.stop()));
+            let (told, running) = (tasks.stop(), running.clone());
+            tasks.spawn("sink", async move {
+                let outcome = line.run(told).await;
+                drop(running);
+                outcome
+            });
         }
-        let (options, presence, desk, replicas) = (self.options, self.presence, self.desk, self.replicas);
+        drop(running);
+        let (options, presence, mut desk, replicas) = (self.options, self.presence, self.desk, self.replicas);
         let told = tasks.stop();
         tasks.spawn("alerts", async move {
             let client = options.connect();
@@ -115,6 +126,15 @@ impl Push {
                 () = told.cancelled() => {}
                 () = desk.work(&client, replicas) => {}
                 () = presence.refresh(&client) => {}
+            }
+            // nothing is ever sent there: it ends with the last sink, which has taken leave by then
+            if timeout(2 * FAREWELL, ended.recv()).await.is_err() {
+                tracing::warn!("a sink does not stop; what it was told last may be told again");
+            }
+            if timeout(FAREWELL, desk.farewell(&client)).await.is_err() {
+                tracing::warn!(
+                    "the broker does not take what the sinks were told last; it may be told again"
+                );
             }
             presence.goodbye(&client, GOODBYE).await;
             client.close(GOODBYE).await;

@@ -4,7 +4,6 @@
 //! device the next version; [`State::changes_since`] tells a viewer what came after the version it knows.
 //! The cost of a message does not depend on the number of devices.
 
-pub(crate) mod alerts;
 mod changes;
 mod entry;
 mod failures;
@@ -16,6 +15,7 @@ mod picture;
 #[cfg(test)]
 mod properties;
 mod query;
+mod retained;
 #[cfg(test)]
 pub(crate) mod samples;
 mod scope;
@@ -26,11 +26,14 @@ mod view;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use people_counter_events::{Alert, AnalysisFailed, DeviceID, DeviceStatus, FrameID, PeopleCounted};
+use people_counter_events::{
+    Alert, AlertEvent, AlertWait, AnalysisFailed, DeviceID, DeviceStatus, FrameID, PeopleCounted,
+};
+use uuid::Uuid;
 
-use alerts::Alerts;
 use entry::{CLOCK_TOLERANCE, Entry};
 use index::Index;
+use retained::Retained;
 
 pub use entry::{Outcome, Receipt};
 pub use failures::Failure;
@@ -43,6 +46,9 @@ pub use view::{Changes, Condition, Device, Summary};
 
 type Id = Arc<DeviceID>;
 
+/// An alert's rule and target.
+type AlertKey = (String, String);
+
 /// The limits of the state, and where its pictures lie.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -54,7 +60,7 @@ pub struct Options {
     pub history: usize,
     /// How many failures are remembered per device.
     pub failures: usize,
-    /// Most alerts.
+    /// Most alerts, as many events about them, and waits.
     pub alerts: usize,
     /// The only bucket that pictures are read from.
     pub bucket: String,
@@ -96,7 +102,12 @@ pub struct State {
     /// Those without a status, which are kept but not shown.
     hidden: BTreeSet<Id>,
     index: Index,
-    alerts: Alerts,
+    alerts: Retained<AlertKey, Alert>,
+    /// The version at which they last changed.
+    alerts_version: u64,
+    /// What the replica that pushes still has to tell, and what it waits for: for its successor.
+    events: Retained<Uuid, AlertEvent>,
+    waits: Retained<AlertKey, AlertWait>,
     /// Number of the current resynchronisation with the broker.
     sync: u64,
     clock: f64,
@@ -106,9 +117,20 @@ impl State {
     /// No devices. `epoch` names this state: versions of another one mean nothing here.
     pub fn new(epoch: String, options: Options) -> Self {
         let index = Index::new(options.tombstones, options.scopes.len());
-        let alerts = Alerts::new(options.alerts);
-        let (devices, hidden) = (HashMap::new(), BTreeSet::new());
-        Self { options, epoch, devices, hidden, index, alerts, sync: 0, clock: 0.0 }
+        let most = options.alerts;
+        Self {
+            options,
+            epoch,
+            devices: HashMap::new(),
+            hidden: BTreeSet::new(),
+            index,
+            alerts: Retained::new(most),
+            alerts_version: 0,
+            events: Retained::new(most),
+            waits: Retained::new(most),
+            sync: 0,
+            clock: 0.0,
+        }
     }
 
     /// Takes a device's status.
@@ -147,19 +169,41 @@ impl State {
 
     /// Takes an alert.
     pub fn alert(&mut self, alert: Alert) -> Outcome {
-        let outcome = self.alerts.take(alert, self.sync);
+        let key = (alert.rule.clone(), alert.target.clone());
+        let outcome = self.alerts.take(key, alert, self.sync);
         self.alerts_changed(outcome)
     }
 
     /// Takes it that an alert was cleared.
     pub fn alert_cleared(&mut self, rule: &str, target: &str) -> Outcome {
-        let outcome = self.alerts.clear(rule, target);
+        let outcome = self.alerts.clear(&(rule.to_owned(), target.to_owned()));
         self.alerts_changed(outcome)
+    }
+
+    /// Takes an event that is still to be told.
+    pub fn alert_event(&mut self, event: AlertEvent) -> Outcome {
+        self.events.take(event.event_id, event, self.sync)
+    }
+
+    /// Takes it that everybody was told an event.
+    pub fn alert_event_told(&mut self, id: &Uuid) -> Outcome {
+        self.events.clear(id)
+    }
+
+    /// Takes a wait.
+    pub fn alert_wait(&mut self, wait: AlertWait) -> Outcome {
+        let key = (wait.rule.clone(), wait.target.clone());
+        self.waits.take(key, wait, self.sync)
+    }
+
+    /// Takes it that nothing is waited for any more.
+    pub fn alert_wait_over(&mut self, rule: &str, target: &str) -> Outcome {
+        self.waits.clear(&(rule.to_owned(), target.to_owned()))
     }
 
     fn alerts_changed(&mut self, outcome: Outcome) -> Outcome {
         if outcome == Outcome::Changed {
-            self.alerts.version = self.index.journal.advance();
+            self.alerts_version = self.index.journal.advance();
         }
         outcome
     }
@@ -273,6 +317,9 @@ impl State {
         }
         let outcome = self.alerts.forget_unheard(sync);
         self.alerts_changed(outcome);
+        // viewers see nothing of these
+        self.events.forget_unheard(sync);
+        self.waits.forget_unheard(sync);
     }
 
     /// Names this state: versions of another epoch mean nothing here.
@@ -326,14 +373,28 @@ impl State {
 
     /// The version at which they last changed.
     pub fn alerts_version(&self) -> u64 {
-        self.alerts.version
+        self.alerts_version
     }
 
-    /// The alerts that somebody with this `scope` may see, if they changed after `since`.
+    /// The events that are still to be told, in no particular order.
+    pub fn alert_events(&self) -> Vec<Arc<AlertEvent>> {
+        self.events.all()
+    }
+
+    /// What is waited for, by rule and target.
+    pub fn alert_waits(&self) -> Vec<Arc<AlertWait>> {
+        self.waits.all()
+    }
+
+    /// The alerts that somebody with this `scope` may see, if they changed after `since`; sums only without a limit.
     pub fn alerts_since(&self, scope: ScopeID, since: Option<u64>) -> Option<Vec<Arc<Alert>>> {
-        let may_see = |alert: &Arc<Alert>| alert.target.parse().is_ok_and(|id| self.holds(scope, &id));
+        // a sum is of devices that a smaller scope may not hold, whatever its name is
+        let may_see = |alert: &Arc<Alert>| match alert.sum {
+            true => scope == ScopeID::ALL,
+            false => alert.target.parse().is_ok_and(|id| self.holds(scope, &id)),
+        };
         since
-            .is_none_or(|since| self.alerts.version > since)
+            .is_none_or(|since| self.alerts_version > since)
             .then(|| self.alerts.all().into_iter().filter(may_see).collect())
     }
 

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use people_counter_events::{
-    AnalysisFailed, AnalysisMetadata, DataType, Delivery, DeviceID, DeviceState, DeviceStatus, FailureReason,
-    FrameID, FrameStored, Model, ObjectPath, PeopleCounted, Person, Picture, ResultType, Results, StatusType,
-    frame_key,
+    Alert, AlertState, AlertType, AnalysisFailed, AnalysisMetadata, DataType, Delivery, DeviceID,
+    DeviceState, DeviceStatus, FailureReason, FrameID, FrameStored, Model, ObjectPath, PeopleCounted, Person,
+    Picture, ResultType, Results, Severity, StatusType, frame_key,
 };
 
 pub(crate) const BUCKET: &str = "frames";
@@ -84,5 +84,20 @@ pub(crate) fn status(device: &str, boot: u64, connection: u64) -> DeviceStatus {
         dropped: BTreeMap::new(),
         problem: None,
         unchanged: None,
+    }
+}
+
+pub(crate) fn alert(rule: &str, target: &str) -> Alert {
+    Alert {
+        kind: AlertType::Alert,
+        rule: rule.into(),
+        target: target.into(),
+        sum: false,
+        state: AlertState::Active,
+        severity: Severity::Warning,
+        message: "more than there should be".into(),
+        since_timestamp: NOW,
+        value: Some(3),
+        event_id: uuid::Uuid::nil(),
     }
 }

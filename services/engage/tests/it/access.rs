@@ -180,6 +180,52 @@ async fn every_message_of_the_stream_keeps_to_the_scope() {
     engage.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn alerts_and_reports_keep_to_the_scope() {
+    let stage = Stage::set().await;
+    let engage = engage(&stage, settings()).await;
+    let alert = |target: &str, sum: bool| {
+        let golden = include_str!("../../../../crates/events/tests/golden/alert.json");
+        let mut alert: Value = serde_json::from_str(golden).unwrap();
+        (alert["target"], alert["sum"]) = (target.into(), sum.into());
+        alert.to_string()
+    };
+    // a sum may be called like a device of one's own, and is of others all the same
+    for (target, sum) in [("foreign", false), ("own-1", false), ("own-sum", true)] {
+        stage.retain(format!("people-counter/v1/alerts/crowded/{target}"), alert(target, sum)).await;
+    }
+    let targets = |alerts: &Value| -> Vec<String> {
+        alerts.as_array().unwrap().iter().map(|alert| alert["target"].as_str().unwrap().to_owned()).collect()
+    };
+    let ask = async |path: &str, token: &str| {
+        engage.ask(&Method::GET, path, Some(token)).await.error_for_status().unwrap().text().await.unwrap()
+    };
+    let json = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+    eventually("all alerts", async || {
+        let alerts = json(&ask("/api/v1/alerts", "Viewer-all").await);
+        (targets(&alerts["alerts"]) == ["foreign", "own-1", "own-sum"]).then_some(())
+    })
+    .await;
+    assert_eq!(targets(&json(&ask("/api/v1/alerts", "Viewer-some").await)["alerts"]), ["own-1"]);
+    for (token, expected) in
+        [("Viewer-all", &["foreign", "own-1", "own-sum"][..]), ("Viewer-some", &["own-1"])]
+    {
+        let bearer = format!("Bearer {token}");
+        let mut viewer = open_with(&engage, Some(("authorization", &bearer))).await.unwrap();
+        assert_eq!(targets(&viewer.take().await["alerts"]), expected, "{token}");
+    }
+
+    for (token, expected) in [("Viewer-all", 3), ("Viewer-some", 2)] {
+        let report = json(&ask("/api/v1/reports/occupancy", token).await);
+        assert_eq!(report["devices"].as_array().unwrap().len(), expected, "{token}");
+    }
+    for path in ["", "?format=csv", "?q=foreign", "?label=floor:2", "?state=live&format=csv"] {
+        let report = ask(&format!("/api/v1/reports/occupancy{path}"), "Viewer-some").await;
+        assert!(!report.contains("foreign"), "{path}: {report}");
+    }
+    engage.stop().await;
+}
+
 async fn log_in(engage: &Engage, name: &str, password: &str) -> Response {
     let request = engage.http.post(format!("http://{}/api/v1/session", engage.addr));
     request.json(&json!({"name": name, "password": password})).send().await.unwrap()

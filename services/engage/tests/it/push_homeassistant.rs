@@ -172,3 +172,27 @@ async fn what_went_while_nobody_pushed_is_removed_and_others_devices_stay() {
     assert_eq!(home.last("homeassistant/device/zigbee/lamp/config").as_deref(), Some("{}"));
     engage.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_access_control_it_is_offered_no_picture_that_it_cannot_load() {
+    let stage = Stage::set().await;
+    let home = HomeAssistant::start(&stage).await;
+    let (_folder, mut config) = with_rules(&stage, CROWDED);
+    configure(&mut config, "page = \"http://people.example.com:8080\"");
+    config.access.tokens = vec![people_counter_engage::access::Token {
+        name: "metrics".into(),
+        sha256: "0".repeat(64),
+        role: people_counter_engage::access::Role::Viewer,
+        devices: vec!["*".into()],
+    }];
+    let engage = stage.engage_with(config).await;
+    stage.status(&status("cam-1", 1)).await;
+    stage.counted(&result("cam-1", 1, 3)).await;
+    let found = home.message(&discovery("cam-1"), |_| true).await;
+    let components: Vec<&String> = found["components"].as_object().unwrap().keys().collect();
+    assert_eq!(components, ["people", "problem"]);
+    assert_eq!(found["device"]["configuration_url"], "http://people.example.com:8080/");
+    home.message(&state("cam-1"), |state| state["count"] == 3).await;
+    assert_eq!(home.last("people-counter/v1/homeassistant/cam-1/picture"), None);
+    engage.stop().await;
+}

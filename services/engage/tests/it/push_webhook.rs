@@ -6,6 +6,7 @@ use people_counter_engage::Config;
 use serde_json::json;
 
 use crate::messages::{result, status};
+use crate::process::file;
 use crate::push::{CROWDED, until_alerts, with_rules};
 use crate::receiver::{Receiver, Reply, Request};
 use crate::stage::{Engage, Stage, eventually};
@@ -253,92 +254,6 @@ async fn a_restart_does_not_tell_a_receiver_again() {
     let told = receiver.nth(2).await.json();
     assert_eq!(told["subject"], "crowded/cam-2", "what was told before comes first if it is repeated");
     engage.stop().await;
-}
-
-/// The service as a process, with a configuration file.
-struct Process {
-    child: std::process::Child,
-    folder: tempfile::TempDir,
-}
-
-impl Process {
-    fn start(text: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("engage.toml"), text).unwrap();
-        let log = std::fs::File::create(folder.path().join("log")).unwrap();
-        let child = std::process::Command::new(env!("CARGO_BIN_EXE_people-counter-engage"))
-            .arg("--config")
-            .arg(folder.path().join("engage.toml"))
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        Self { child, folder }
-    }
-
-    fn log(&self) -> String {
-        std::fs::read_to_string(self.folder.path().join("log")).unwrap()
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        // ignored: it may have ended
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
-}
-
-/// A configuration file for the broker and store of the stage.
-fn file(stage: &Stage, rules: &std::path::Path, push: &str) -> String {
-    let (broker, store) = (stage.broker.url(), &stage.store);
-    format!(
-        "[mqtt]\nurl = \"{broker}\"\n[store]\nendpoint = \"{}\"\nbucket = \"people-counter\"\naccess_key = \"{}\"\n\
-         secret_key = \"{}\"\n[http]\nlisten = \"127.0.0.1:0\"\n[log]\nfilter = \"trace,mio=off\"\n\
-         [push]\nenabled = true\nrules = \"{}\"\n{push}",
-        store.endpoint(),
-        store.access_key(),
-        store.secret_key(),
-        rules.display(),
-    )
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn no_log_line_and_no_printed_configuration_has_a_secret() {
-    let stage = Stage::set().await;
-    // it says back everything it was told
-    let receiver = Receiver::start(|before, request| {
-        let said = format!("{:?}", request.headers);
-        Reply::Answer(if before == 0 { 500 } else { 422 }, Vec::new(), said)
-    })
-    .await;
-    let (folder, _config) = with_rules(&stage, CROWDED);
-    let push = format!(
-        "[push.delivery]\nbackoff_min = \"10ms\"\n[push.webhook.ops]\nurl = \"{}?key=UrlSecret\"\nhandshake = false\n\
-         secret = \"SigningSecret\"\ntoken = \"TokenSecret\"\n",
-        receiver.url()
-    );
-    let process = Process::start(&file(&stage, &folder.path().join("rules.toml"), &push));
-    count(&stage, "cam-1", 1, 9).await;
-    let told = receiver.nth(2).await;
-    assert_eq!(told.header("authorization"), "Bearer TokenSecret");
-    eventually("the line about the refusal", async || process.log().contains("was not told").then_some(()))
-        .await;
-    let log = process.log();
-    assert!(log.contains("422"), "{log}");
-    let printed = std::process::Command::new(env!("CARGO_BIN_EXE_people-counter-engage"))
-        .args(["--print-config", "--config"])
-        .arg(process.folder.path().join("engage.toml"))
-        .output()
-        .unwrap();
-    let printed = String::from_utf8(printed.stdout).unwrap();
-    assert!(printed.contains("[push.webhook.ops]"), "{printed}");
-    for secret in ["SigningSecret", "TokenSecret"] {
-        assert!(!printed.contains(secret), "{secret} is printed");
-    }
-    for secret in ["SigningSecret", "TokenSecret", "UrlSecret"] {
-        let line = log.lines().find(|line| line.contains(secret));
-        assert_eq!(line, None, "{secret} is in the log");
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,41 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use people_counter_events::{Alert, AlertState, AlertType, DeviceID, DeviceStatus};
+use people_counter_events::{
+    Alert, AlertState, AlertType, AlertWait, AlertWaitType, DeviceID, DeviceStatus, Happened,
+};
 use uuid::Uuid;
 
+use super::hold::Hold;
 use super::text::Fields;
 use super::verdict::{Known, Verdict};
-use super::{Rule, key};
+use super::{Key, Rule, key};
 use crate::state::{Condition, Device};
 
 /// Names the space of event ids.
 const NAMESPACE: Uuid = Uuid::from_u128(0x6e0e_4c1b_53a7_4d0c_9a53_3f2e_90d1_77b4);
-
-/// What happened to an alert.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Happened {
-    /// It was raised.
-    Raised,
-    /// What is known is no longer enough to say whether it holds.
-    Unknown,
-    /// It is known again that it holds.
-    Active,
-    /// It is over.
-    Cleared,
-}
-
-impl Happened {
-    /// A name for programs.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Raised => "raised",
-            Self::Unknown => "unknown",
-            Self::Active => "active",
-            Self::Cleared => "cleared",
-        }
-    }
-}
 
 /// Something that happened to an alert.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,8 +24,6 @@ pub struct Change {
     pub happened: Happened,
     /// The alert after it; one that was cleared as it was last.
     pub alert: Alert,
-    /// Whether its target is a sum, not a device.
-    pub sum: bool,
     /// When, Unix seconds.
     pub at: f64,
 }
@@ -79,9 +55,16 @@ impl Reading {
 #[derive(Debug, Clone)]
 enum Phase {
     Calm,
-    /// The condition has held since then.
-    Holding(f64),
+    /// The condition holds, not for long enough yet.
+    Holding(Hold),
     Raised(Box<Alert>),
+}
+
+impl Phase {
+    /// Whether the broker keeps a wait.
+    fn is_kept(&self) -> bool {
+        matches!(self, Self::Holding(hold) if hold.is_kept())
+    }
 }
 
 /// The engine for some rules.
@@ -89,7 +72,11 @@ enum Phase {
 pub struct Engine {
     watches: Vec<Watch>,
     /// Raised before this engine was made and not met with yet.
-    resumed: HashMap<(String, String), Alert>,
+    resumed: HashMap<Key, Alert>,
+    /// Waited for before this engine was made, and not met with yet.
+    waited: HashMap<Key, AlertWait>,
+    /// What the broker is to keep of waits, or no longer.
+    waits: Vec<(Key, Option<AlertWait>)>,
     raised: usize,
     max_alerts: usize,
 }
@@ -109,12 +96,18 @@ struct Watch {
 }
 
 impl Engine {
-    /// Goes on with the `alerts` that an earlier engine raised. All devices are to be told before the first
-    /// [`Engine::tick`], which clears the alerts that belong to no rule and device any more.
-    pub fn new(rules: Vec<Rule>, alerts: impl IntoIterator<Item = Alert>, max_alerts: usize) -> Self {
+    /// Goes on with the `alerts` that an earlier engine raised, and with its `waits`. All devices are to be told before
+    /// the first [`Engine::tick`], which clears the alerts that belong to no rule and device any more.
+    pub fn new(
+        rules: Vec<Rule>,
+        alerts: impl IntoIterator<Item = Alert>,
+        waits: impl IntoIterator<Item = AlertWait>,
+        max_alerts: usize,
+    ) -> Self {
         let resumed: HashMap<_, _> = alerts.into_iter().map(|alert| (key(&alert), alert)).collect();
+        let waited = waits.into_iter().map(|wait| ((wait.rule.clone(), wait.target.clone()), wait)).collect();
         let watches = rules.into_iter().map(Watch::new).collect();
-        Self { watches, raised: resumed.len(), resumed, max_alerts }
+        Self { watches, raised: resumed.len(), resumed, waited, waits: Vec::new(), max_alerts }
     }
 
     /// Takes what is known of a device.
@@ -147,12 +140,29 @@ impl Engine {
         let mut changes = Vec::new();
         for watch in &mut self.watches {
             for target in std::mem::take(&mut watch.due) {
+                let name = (watch.rule.name.clone(), target.to_string());
+                let mut waited = None;
                 let phase = watch.phases.remove(&target).unwrap_or_else(|| {
-                    let resumed = self.resumed.remove(&(watch.rule.name.clone(), target.to_string()));
-                    resumed.map_or(Phase::Calm, |alert| Phase::Raised(Box::new(alert)))
+                    waited = self.waited.remove(&name);
+                    match self.resumed.remove(&name) {
+                        Some(alert) => Phase::Raised(Box::new(alert)),
+                        None => waited
+                            .as_ref()
+                            .and_then(|wait| Hold::resumed(wait, now))
+                            .map_or(Phase::Calm, Phase::Holding),
+                    }
                 });
+                let was_kept = waited.is_some() || phase.is_kept();
                 let room = self.raised < self.max_alerts;
-                let (phase, change) = watch.step(&target, phase, room, now);
+                let (mut phase, change) = watch.step(&target, phase, room, now);
+                if let Some(Phase::Holding(hold)) = &mut phase
+                    && hold.is_to_be_kept(now)
+                {
+                    self.waits.push((name.clone(), Some(watch.wait(&target, hold.since, now))));
+                }
+                if was_kept && !phase.as_ref().is_some_and(Phase::is_kept) {
+                    self.waits.push((name, None));
+                }
                 match change.as_ref().map(|change| change.happened) {
                     Some(Happened::Raised) => self.raised += 1,
                     Some(Happened::Cleared) => self.raised -= 1,
@@ -161,9 +171,9 @@ impl Engine {
                 changes.extend(change);
                 match phase {
                     None => {}
-                    Some(Phase::Holding(since)) => {
+                    Some(Phase::Holding(hold)) => {
                         watch.due.insert(Arc::clone(&target));
-                        watch.phases.insert(target, Phase::Holding(since));
+                        watch.phases.insert(target, Phase::Holding(hold));
                     }
                     Some(phase) => {
                         watch.phases.insert(target, phase);
@@ -173,11 +183,18 @@ impl Engine {
         }
         // what nobody asked for by now belongs to no rule or device any more
         let orphans = self.resumed.drain().map(|(_, alert)| alert);
-        let cleared = orphans.map(|alert| Change { happened: Happened::Cleared, alert, sum: false, at: now });
+        let cleared = orphans.map(|alert| Change { happened: Happened::Cleared, alert, at: now });
         let known = changes.len();
         changes.extend(cleared);
         self.raised -= changes.len() - known;
+        self.waits.extend(self.waited.drain().map(|(name, _)| (name, None)));
         changes
+    }
+
+    /// The waits that the broker is to keep from now on, so that a successor can go on with them, and those (`None`)
+    /// that it is to forget.
+    pub fn take_waits(&mut self) -> Vec<(Key, Option<AlertWait>)> {
+        std::mem::take(&mut self.waits)
     }
 
     /// Number of alerts that are raised.
@@ -227,8 +244,7 @@ impl Watch {
 
     /// Takes a target on to `now`: its next phase, `None` when the target is gone, and what happened.
     fn step(&self, target: &str, phase: Phase, room: bool, now: f64) -> (Option<Phase>, Option<Change>) {
-        let changed =
-            |happened, alert| Some(Change { happened, alert, sum: self.rule.sum.is_some(), at: now });
+        let changed = |happened, alert| Some(Change { happened, alert, at: now });
         let Some((known, state, reading)) = self.look(target) else {
             let change = match phase {
                 Phase::Raised(alert) => changed(Happened::Cleared, *alert),
@@ -259,15 +275,15 @@ impl Watch {
             }
             (phase, Verdict::Met) => {
                 // a clock that was set back starts the wait again rather than make it endless
-                let since = match phase {
-                    Phase::Holding(since) if since <= now => since,
-                    _ => now,
+                let hold = match phase {
+                    Phase::Holding(hold) if hold.since <= now => hold,
+                    _ => Hold::new(now),
                 };
-                let due = now - since >= self.rule.hold.as_secs_f64();
+                let due = now - hold.since >= self.rule.hold.as_secs_f64();
                 if !due || !room || self.rule.is_quiet(now) {
-                    return (Some(Phase::Holding(since)), None);
+                    return (Some(Phase::Holding(hold)), None);
                 }
-                let alert = self.alert(target, known, state, reading, since);
+                let alert = self.alert(target, known, state, reading, hold.since);
                 (Some(Phase::Raised(Box::new(alert.clone()))), changed(Happened::Raised, alert))
             }
         }
@@ -276,6 +292,17 @@ impl Watch {
     /// The people, for rules that are about a number.
     fn value(&self, known: Known) -> Option<u64> {
         self.rule.test.limit().map(|_| known.least)
+    }
+
+    fn wait(&self, target: &str, since: f64, now: f64) -> AlertWait {
+        AlertWait {
+            kind: AlertWaitType::Wait,
+            rule: self.rule.name.clone(),
+            target: target.to_owned(),
+            // as in the alert, so that it has the same id whoever raises it
+            since_timestamp: to_millis(since),
+            until_timestamp: now,
+        }
     }
 
     fn alert(
@@ -298,11 +325,12 @@ impl Watch {
             severity: rule.severity.as_str(),
             labels: reading.map_or(&none, |reading| &reading.status.labels),
         });
-        let since = (since * 1000.0).round() / 1000.0;
+        let since = to_millis(since);
         Alert {
             kind: AlertType::Alert,
             rule: rule.name.clone(),
             target: target.to_owned(),
+            sum: rule.sum.is_some(),
             state: AlertState::Active,
             severity: rule.severity,
             message,
@@ -313,266 +341,10 @@ impl Watch {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::push::rules::file::parse;
-    use crate::state::samples::{BUCKET, NOW, failure, result, status};
-    use crate::state::{Cleared, Options, Receipt, State};
-
-    /// A state and an engine that follows it.
-    struct Scene {
-        state: State,
-        engine: Engine,
-        version: Option<u64>,
-        sequence: u64,
-    }
-
-    impl Scene {
-        fn new(rules: &str) -> Self {
-            Self::resuming(rules, Vec::new())
-        }
-
-        fn resuming(rules: &str, alerts: Vec<Alert>) -> Self {
-            let options = Options {
-                devices: 10,
-                tombstones: 10,
-                alerts: 10,
-                bucket: BUCKET.into(),
-                ..Options::default()
-            };
-            let engine = Engine::new(parse(rules).unwrap(), alerts, 3);
-            Self { state: State::new("e".into(), options), engine, version: None, sequence: 0 }
-        }
-
-        fn device(&mut self, device: &str) {
-            let mut status = status(device, 1, 1);
-            status.cadence_seconds = 10.0;
-            status.labels.insert("room".into(), "lobby".into());
-            self.state.status(status, Receipt::live(NOW));
-        }
-
-        fn count(&mut self, device: &str, count: u32, at: f64) {
-            self.sequence += 1;
-            let mut result = result(device, 1, self.sequence, count);
-            result.analysed_timestamp = NOW + at;
-            self.state.counted(result, Receipt::live(NOW + at));
-        }
-
-        fn tick(&mut self, at: f64) -> Vec<Change> {
-            self.state.tick(NOW + at);
-            let changes = self.state.changes_since(self.version, NOW + at);
-            self.version = Some(changes.version);
-            changes.devices.iter().for_each(|device| self.engine.observe(device));
-            changes.removed.iter().for_each(|id| self.engine.remove(id));
-            self.engine.tick(NOW + at)
-        }
-
-        /// What happened, to which target.
-        fn happened(&mut self, at: f64) -> Vec<(Happened, String)> {
-            self.tick(at).into_iter().map(|change| (change.happened, change.alert.target)).collect()
-        }
-    }
-
-    fn one(happened: Happened, target: &str) -> Vec<(Happened, String)> {
-        vec![(happened, target.to_owned())]
-    }
-
-    const CROWDED: &str =
-        "[[rule]]\nname = \"crowded\"\ndevices = \"cam-*\"\nabove = 20\nclear = 15\nfor = \"10s\"\n";
-
-    #[test]
-    fn raised_after_its_time_and_cleared_below_the_band() {
-        let mut scene = Scene::new(CROWDED);
-        scene.device("cam-1");
-        scene.count("cam-1", 21, 0.0);
-        assert_eq!(scene.happened(0.0), []);
-        assert_eq!(scene.happened(9.9), []);
-        let raised = scene.tick(10.0).remove(0);
-        assert_eq!(raised.happened, Happened::Raised);
-        assert_eq!(raised.alert.message, "cam-1: 21 people, more than 20");
-        assert_eq!((raised.alert.value, raised.alert.since_timestamp), (Some(21), NOW));
-        scene.count("cam-1", 16, 11.0);
-        assert_eq!(scene.happened(11.0), [], "inside the band");
-        scene.count("cam-1", 15, 12.0);
-        let cleared = scene.tick(12.0).remove(0);
-        assert_eq!((cleared.happened, cleared.alert), (Happened::Cleared, raised.alert));
-        scene.count("cam-1", 16, 13.0);
-        assert_eq!(scene.happened(30.0), [], "inside the band from below");
-    }
-
-    #[test]
-    fn a_wait_that_is_interrupted_starts_again() {
-        let mut scene = Scene::new(CROWDED);
-        scene.device("cam-1");
-        scene.count("cam-1", 21, 0.0);
-        scene.tick(0.0);
-        scene.count("cam-1", 20, 5.0);
-        scene.tick(5.0);
-        scene.count("cam-1", 22, 6.0);
-        assert_eq!(scene.happened(6.0), []);
-        assert_eq!(scene.happened(15.9), []);
-        assert_eq!(scene.happened(16.0), one(Happened::Raised, "cam-1"));
-    }
-
-    #[test]
-    fn not_knowing_neither_raises_nor_clears() {
-        let mut scene = Scene::new(CROWDED);
-        scene.device("cam-1");
-        assert_eq!(scene.happened(0.0), [], "never counted");
-        scene.count("cam-1", 25, 0.0);
-        scene.tick(0.0);
-        assert_eq!(scene.happened(10.0), one(Happened::Raised, "cam-1"));
-        // stale after 30 s
-        let unknown = scene.tick(31.0).remove(0);
-        assert_eq!((unknown.happened, unknown.alert.state), (Happened::Unknown, AlertState::Unknown));
-        assert_eq!(unknown.alert.value, None);
-        assert_eq!(scene.happened(3600.0), []);
-        scene.count("cam-1", 16, 3601.0);
-        let again = scene.tick(3601.0).remove(0);
-        assert_eq!((again.happened, again.alert.value), (Happened::Active, Some(16)));
-        assert_eq!(again.alert.event_id, unknown.alert.event_id, "still the same alert");
-        scene.tick(3700.0);
-        scene.count("cam-1", 1, 3701.0);
-        assert_eq!(scene.happened(3701.0), one(Happened::Cleared, "cam-1"));
-    }
-
-    #[test]
-    fn a_sum_adds_live_devices_and_knows_what_it_does_not_know() {
-        let mut scene = Scene::new(
-            "[[rule]]\nname = \"full\"\nlabels = { room = \"lobby\" }\nsum = \"lobby\"\nabove = 10\n\
-             [[rule]]\nname = \"empty\"\ndevices = \"*\"\nsum = \"house\"\nbelow = 3\n",
-        );
-        scene.device("a");
-        scene.device("b");
-        scene.count("a", 2, 0.0);
-        assert_eq!(scene.happened(0.0), [], "b may have seen anybody");
-        scene.count("b", 0, 0.0);
-        assert_eq!(scene.happened(0.0), one(Happened::Raised, "house"));
-        scene.count("a", 11, 20.0);
-        assert_eq!(
-            scene.happened(20.0),
-            [(Happened::Raised, "lobby".to_owned()), (Happened::Cleared, "house".to_owned())]
-        );
-        // b is stale, but a alone is more than ten
-        assert_eq!(scene.happened(31.0), []);
-        scene.count("a", 2, 32.0);
-        assert_eq!(scene.happened(32.0), one(Happened::Unknown, "lobby"));
-        scene.count("a", 12, 33.0);
-        let again = scene.tick(33.0).remove(0);
-        assert_eq!((again.happened, again.alert.value), (Happened::Active, Some(12)));
-        assert_eq!(again.alert.message, "lobby: 11 people, more than 10", "as it was raised");
-        scene.state.cleared(&"b".parse().unwrap(), Cleared::Status, NOW + 34.0);
-        scene.count("a", 10, 34.0);
-        assert_eq!(
-            scene.happened(34.0),
-            one(Happened::Cleared, "lobby"),
-            "the device that was missing is gone"
-        );
-    }
-
-    #[test]
-    fn states_have_their_rules() {
-        let mut scene = Scene::new(
-            "[[rule]]\nname = \"away\"\ndevices = \"*\"\nstate = [\"stale\", \"failing\"]\nfor = \"5s\"\n\
-             severity = \"critical\"\nmessage = \"{label.room} is {state}{value}\"\n",
-        );
-        scene.device("cam-1");
-        scene.count("cam-1", 1, 0.0);
-        scene.tick(0.0);
-        assert_eq!(scene.happened(31.0), []);
-        let raised = scene.tick(36.0).remove(0);
-        assert_eq!((raised.alert.message.as_str(), raised.alert.value), ("lobby is stale", None));
-        scene.count("cam-1", 1, 37.0);
-        assert_eq!(scene.happened(37.0), one(Happened::Cleared, "cam-1"));
-        scene.state.failed(failure("cam-1", 1, 99), Receipt::live(NOW + 38.0));
-        scene.tick(38.0);
-        assert_eq!(scene.happened(43.0), one(Happened::Raised, "cam-1"));
-    }
-
-    #[test]
-    fn a_device_that_is_removed_takes_its_alert_along() {
-        let mut scene = Scene::new("[[rule]]\nname = \"any\"\ndevices = \"*\"\nabove = 0\n");
-        scene.device("cam-1");
-        scene.count("cam-1", 1, 0.0);
-        assert_eq!(scene.happened(0.0), one(Happened::Raised, "cam-1"));
-        scene.state.cleared(&"cam-1".parse().unwrap(), Cleared::Status, NOW);
-        assert_eq!(scene.happened(1.0), one(Happened::Cleared, "cam-1"));
-        assert_eq!(scene.engine.raised(), 0);
-        scene.device("cam-1");
-        scene.count("cam-1", 1, 2.0);
-        assert_eq!(scene.happened(2.0), one(Happened::Raised, "cam-1"));
-        scene.engine.keep(|_| true);
-        assert_eq!(scene.happened(3.0), []);
-        scene.engine.keep(|_| false);
-        assert_eq!(scene.happened(4.0), one(Happened::Cleared, "cam-1"));
-    }
-
-    #[test]
-    fn a_restart_neither_repeats_nor_forgets() {
-        let rules = "[[rule]]\nname = \"any\"\ndevices = \"*\"\nabove = 0\n";
-        let mut scene = Scene::new(rules);
-        for device in ["cam-1", "cam-2", "cam-3"] {
-            scene.device(device);
-            scene.count(device, 1, 0.0);
-        }
-        let mut alerts: Vec<Alert> = scene.tick(0.0).into_iter().map(|change| change.alert).collect();
-        assert_eq!(alerts.len(), 3);
-        alerts[2].rule = "of-yesterday".into();
-
-        let mut restarted = Scene::resuming(rules, alerts.clone());
-        restarted.device("cam-1");
-        restarted.device("cam-2");
-        restarted.sequence = 10;
-        restarted.count("cam-1", 2, 1.0);
-        restarted.count("cam-2", 0, 1.0);
-        let changes = restarted.tick(1.0);
-        let cleared: Vec<&Alert> = changes.iter().map(|change| &change.alert).collect();
-        assert!(changes.iter().all(|change| change.happened == Happened::Cleared), "{changes:?}");
-        assert_eq!(cleared, [&alerts[1], &alerts[2]], "one is over, one has no rule any more");
-        assert_eq!(restarted.engine.raised(), 1);
-    }
-
-    #[test]
-    fn quiet_hours_put_off_but_do_not_hide() {
-        let zone = "zone = \"UTC\"";
-        // NOW is 2026-09-21 14:13:20 UTC
-        let quiet = format!("quiet = [{{ from = \"14:00\", to = \"14:14\", {zone} }}]");
-        let mut scene =
-            Scene::new(&format!("[[rule]]\nname = \"any\"\ndevices = \"*\"\nabove = 0\n{quiet}\n"));
-        scene.device("cam-1");
-        scene.count("cam-1", 1, 0.0);
-        assert_eq!(scene.happened(0.0), []);
-        scene.count("cam-1", 1, 25.0);
-        assert_eq!(scene.happened(39.9), []);
-        let raised = scene.tick(40.0).remove(0);
-        assert_eq!((raised.happened, raised.alert.since_timestamp), (Happened::Raised, NOW));
-    }
-
-    #[test]
-    fn alerts_over_the_limit_wait_for_room() {
-        let mut scene = Scene::new("[[rule]]\nname = \"any\"\ndevices = \"*\"\nabove = 0\n");
-        for device in ["a", "b", "c", "d"] {
-            scene.device(device);
-            scene.count(device, 1, 0.0);
-        }
-        assert_eq!(scene.happened(0.0).len(), 3);
-        assert_eq!(scene.happened(1.0), []);
-        scene.count("a", 0, 2.0);
-        let at_once = scene.happened(2.0);
-        assert_eq!(at_once[0], (Happened::Cleared, "a".to_owned()));
-        assert_eq!(at_once[1..], [(Happened::Raised, "d".to_owned())]);
-    }
-
-    #[test]
-    fn ids_follow_from_rule_target_and_time() {
-        let raise = |at: f64| {
-            let mut scene = Scene::new("[[rule]]\nname = \"any\"\ndevices = \"*\"\nabove = 0\n");
-            scene.device("cam-1");
-            scene.count("cam-1", 1, at);
-            scene.tick(at).remove(0).alert.event_id
-        };
-        assert_eq!(raise(0.0), raise(0.0));
-        assert_ne!(raise(0.0), raise(0.001));
-    }
+/// Seconds, to the millisecond.
+fn to_millis(seconds: f64) -> f64 {
+    (seconds * 1000.0).round() / 1000.0
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,7 @@
 
 mod engine;
 mod file;
+mod hold;
 #[cfg(test)]
 mod properties;
 mod quiet;
@@ -18,7 +19,7 @@ use select::Selector;
 use text::Text;
 use verdict::Test;
 
-pub use engine::{Change, Engine, Happened};
+pub use engine::{Change, Engine};
 pub use file::load;
 
 /// One rule.
@@ -44,7 +45,9 @@ impl Rule {
     }
 }
 
-/// An alert's key.
-fn key(alert: &Alert) -> (String, String) {
+/// An alert's rule and target.
+pub type Key = (String, String);
+
+pub fn key(alert: &Alert) -> Key {
     (alert.rule.clone(), alert.target.clone())
 }

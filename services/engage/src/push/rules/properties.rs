@@ -1,9 +1,9 @@
 //! The engine against random histories: shuffled, repeated, with gaps.
 
-use people_counter_events::{Alert, DeviceState};
+use people_counter_events::{Alert, AlertWait, DeviceState, Happened};
 use proptest::prelude::*;
 
-use super::engine::{Change, Engine, Happened};
+use super::engine::{Change, Engine};
 use super::file::parse;
 use crate::state::samples::{BUCKET, NOW, failure, result, status};
 use crate::state::{Condition, Options, Receipt, ScopeID, State};
@@ -44,10 +44,22 @@ fn event() -> impl Strategy<Value = Event> {
 
 /// What was known at the end of a second: the count if the device was live.
 fn run(history: &[Event], alerts: Vec<Alert>) -> (Vec<Option<u32>>, Vec<(usize, Change)>) {
+    run_with(history, RULE, alerts, None)
+}
+
+/// The same with another rule, and with another engine from behind second `takeover` on.
+fn run_with(
+    history: &[Event],
+    rule: &str,
+    alerts: Vec<Alert>,
+    takeover: Option<usize>,
+) -> (Vec<Option<u32>>, Vec<(usize, Change)>) {
     let options =
         Options { devices: 1, tombstones: 1, alerts: 1, bucket: BUCKET.into(), ..Options::default() };
     let mut state = State::new("e".into(), options);
-    let mut engine = Engine::new(parse(RULE).unwrap(), alerts, 10);
+    let rules = parse(rule).unwrap();
+    let mut engine = Engine::new(rules.clone(), alerts.clone(), Vec::new(), 10);
+    let (mut alert, mut wait): (Option<Alert>, Option<AlertWait>) = (alerts.into_iter().next(), None);
     let (mut known, mut changes, mut version) = (Vec::new(), Vec::new(), None);
     let mut connection = 1;
     state.status(status("cam", 1, connection), Receipt::live(NOW));
@@ -82,7 +94,17 @@ fn run(history: &[Event], alerts: Vec<Alert>) -> (Vec<Option<u32>>, Vec<(usize, 
         let since = state.changes_since(version, now);
         version = Some(since.version);
         since.devices.iter().for_each(|device| engine.observe(device));
-        changes.extend(engine.tick(now).into_iter().map(|change| (second, change)));
+        for change in engine.tick(now) {
+            alert = (change.happened != Happened::Cleared).then(|| change.alert.clone());
+            changes.push((second, change));
+        }
+        for (_, kept) in engine.take_waits() {
+            wait = kept;
+        }
+        if takeover == Some(second) {
+            engine = Engine::new(rules.clone(), alert.clone(), wait.clone(), 10);
+            version = None;
+        }
         let device = state.device(&"cam".parse().unwrap(), ScopeID::ALL, now).unwrap();
         known.push(device.count().filter(|_| device.condition == Condition::Live));
     }
@@ -159,5 +181,29 @@ proptest! {
         };
         let through_ours: Vec<Happened> = ours(&through).into_iter().skip(1).collect();
         prop_assert_eq!(through_ours, ours(&after), "{:?} and {:?}", last(&through), last(&after));
+    }
+
+    #[test]
+    fn a_takeover_makes_no_wait_shorter_and_forgets_none_that_was_kept(
+        history in proptest::collection::vec(event(), 1..120),
+        takeover in 0..100_usize,
+    ) {
+        let rule = RULE.replace("4s", "8s");
+        let (known, through) = run_with(&history, &rule, Vec::new(), None);
+        let (_, after) = run_with(&history, &rule, Vec::new(), Some(takeover));
+        for (second, change) in after.iter().filter(|(_, change)| change.happened == Happened::Raised) {
+            let from = second.checked_sub(8);
+            let held = from.is_some_and(|from| {
+                known[from..=*second].iter().all(|count| count.is_some_and(|count| count > LIMIT))
+            });
+            prop_assert!(held, "second {second}, taken over behind {takeover}: {known:?}");
+            prop_assert_eq!(change.alert.state, people_counter_events::AlertState::Active);
+        }
+        // the condition had held for so many seconds when the other engine began
+        let known = &known[..known.len().min(takeover + 1)];
+        let held = known.iter().rev().take_while(|count| count.is_some_and(|count| count > LIMIT)).count();
+        if held == 0 || held > 5 {
+            prop_assert_eq!(through, after);
+        }
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::ensure;
 use async_trait::async_trait;
 use jiff::Timestamp;
-use people_counter_events::Alert;
+use people_counter_events::{Alert, Happened};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use url::Url;
@@ -18,7 +18,6 @@ use super::http::{Bearer, Http, check_url, endpoint};
 use super::secret::Secret;
 use super::{Failure, Sink, View};
 use crate::push::event::{Event, Kind};
-use crate::push::rules::Happened;
 
 /// An alert that is not sent again for so many intervals is over for Alertmanager.
 const INTERVALS: u32 = 4;
@@ -170,7 +169,7 @@ impl Sink for Alertmanager {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::state::alerts::tests::alert;
+    use crate::state::samples::alert;
 
     #[test]
     fn an_alert_keeps_its_labels_whatever_its_state() {

@@ -41,7 +41,7 @@ pub struct Config {
     pub every: Duration,
     /// Most devices that it is told of, the first by id.
     pub max_devices: usize,
-    /// Where Home Assistant reaches this service, for pictures; without it there are none.
+    /// Where Home Assistant reaches this service. Without it, or with access control, there are no pictures.
     pub page: Option<Url>,
     /// Its broker; ours if that is not given.
     pub mqtt: Option<iot_mqtt::Config>,
@@ -100,6 +100,8 @@ struct Sent {
 /// Tells Home Assistant, over a connection of its own that is made when it is needed.
 pub(in crate::push) struct HomeAssistant {
     config: Config,
+    /// Whether it can load pictures: it has no login here.
+    pictures: bool,
     root: String,
     options: Option<Options>,
     client: Option<Client>,
@@ -113,10 +115,13 @@ pub(in crate::push) struct HomeAssistant {
 }
 
 impl HomeAssistant {
+    /// `open` says that this service asks nobody who they are.
+    ///
     /// # Errors
     /// When the connection cannot be configured.
     pub(in crate::push) fn new(
         config: Config,
+        open: bool,
         root: &str,
         mqtt: &iot_mqtt::Config,
         client_id: String,
@@ -124,8 +129,16 @@ impl HomeAssistant {
         let mut options = Options::new(config.mqtt.as_ref().unwrap_or(mqtt).clone(), client_id)?;
         let births = options.subscribe(format!("{}/status", config.prefix));
         let entries = options.subscribe(format!("{}/device/{NODE}/+/config", config.prefix));
+        let pictures = open && config.page.is_some();
+        if config.page.is_some() && !open {
+            tracing::warn!(
+                "Home Assistant gets no pictures: access control is on, and it has no login here; its other \
+                 sensors are not affected"
+            );
+        }
         Ok(Self {
             config,
+            pictures,
             root: root.to_owned(),
             options: Some(options),
             client: None,
@@ -213,7 +226,7 @@ impl HomeAssistant {
     }
 
     fn picture(&self, device: &Device) -> Option<String> {
-        let page = self.config.page.as_ref().filter(|_| device.has_picture)?;
+        let page = self.config.page.as_ref().filter(|_| self.pictures && device.has_picture)?;
         let frame = device.result.as_ref()?.frame_id;
         let mut url = super::http::endpoint(page, &["api", "v1", "devices", device.id().as_str(), "image"]);
         url.set_query(Some(&format!("frame={frame}")));
@@ -249,7 +262,7 @@ impl HomeAssistant {
                 "expire_after": expire_after,
             },
         });
-        if self.config.page.is_some() {
+        if self.pictures {
             components["picture"] = json!({
                 "platform": "image",
                 "unique_id": unique("picture"),
@@ -309,6 +322,10 @@ impl Sink for HomeAssistant {
         let payload =
             serde_json::to_string(&event.alert).map_err(|error| Failure::Refused(error.to_string()))?;
         publish(&client, vec![Message::new(format!("{}/homeassistant/test", self.root), payload)]).await
+    }
+
+    fn wants_events(&self) -> bool {
+        false
     }
 
     fn every(&self) -> Option<Duration> {

@@ -9,6 +9,7 @@ use iot_chassis::Stop;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
+use uuid::Uuid;
 
 use super::breaker::{Backoff, Breaker};
 use super::{Failure, Queue, Sink, View};
@@ -18,7 +19,7 @@ use crate::push::event::Event;
 use crate::push::metrics::{Attempt, Dropped, SinkMetrics};
 
 /// How long what is left may take when the service stops.
-const FAREWELL: Duration = Duration::from_secs(2);
+pub(in crate::push) const FAREWELL: Duration = Duration::from_secs(2);
 /// The longest wait that a system can ask for.
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
@@ -106,7 +107,12 @@ impl Line {
 
     /// Where to put events for it.
     pub(in crate::push) fn entrance(&self) -> Entrance {
-        Entrance { queue: Arc::clone(&self.queue), metrics: self.metrics.clone() }
+        Entrance { name: self.name.clone(), queue: Arc::clone(&self.queue), metrics: self.metrics.clone() }
+    }
+
+    /// Whether events are to be put there.
+    pub(in crate::push) fn wants_events(&self) -> bool {
+        self.sink.wants_events()
     }
 
     /// Works until `stop`, then gives what is left one short chance.
@@ -157,6 +163,10 @@ impl Line {
         for left in (0..self.settings.attempts).rev() {
             if let Some(at) = self.breaker.ready_at().max(self.sink.ready_at()) {
                 sleep_until(at).await;
+            }
+            // dropped to make room for others, or another replica pushes
+            if !self.queue.is_head(event.id) {
+                return Ok(());
             }
             let (why, after) = match self.attempt(Some(&event)).await {
                 Ok(()) => {
@@ -272,12 +282,14 @@ impl Line {
                 self.finished(&event);
             }
         };
-        // what was not told by then is counted as dropped
+        // the broker keeps what was not told by then
         drop(timeout(FAREWELL, rest).await);
         let left = self.queue.len();
         if left > 0 {
-            tracing::warn!("sink {} was not told the last {left} events, the service stops", self.name);
-            (0..left).for_each(|_| self.metrics.dropped(Dropped::Stopped));
+            tracing::warn!(
+                "sink {} was not told the last {left} events; the next replica that pushes tells them",
+                self.name
+            );
         }
     }
 }
@@ -292,6 +304,8 @@ async fn turned(active: &mut watch::Receiver<bool>) {
 /// Where events for a system go in.
 #[derive(Debug, Clone)]
 pub(in crate::push) struct Entrance {
+    /// Name of the sink.
+    pub(in crate::push) name: String,
     queue: Arc<Queue>,
     metrics: SinkMetrics,
 }
@@ -303,5 +317,16 @@ impl Entrance {
             self.metrics.dropped(Dropped::Full);
         }
         self.metrics.waiting(self.queue.len());
+    }
+
+    /// What was told or given up since the last call.
+    pub(in crate::push) fn take_settled(&self) -> Vec<Uuid> {
+        self.queue.take_settled()
+    }
+
+    /// Another replica tells what waits.
+    pub(in crate::push) fn clear(&self) {
+        self.queue.clear();
+        self.metrics.waiting(0);
     }
 }

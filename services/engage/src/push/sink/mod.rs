@@ -20,7 +20,7 @@ use tokio::time::Instant;
 use super::event::Event;
 use crate::state::Device;
 
-pub(super) use line::{Delivery, Entrance, Line};
+pub(super) use line::{Delivery, Entrance, FAREWELL, Line};
 use queue::Queue;
 
 /// How things stand, for sinks that are told so from time to time.
@@ -43,6 +43,11 @@ pub(super) trait Sink: Send + 'static {
     /// Not before then, because it has asked for less; `None`: at any time.
     fn ready_at(&self) -> Option<Instant> {
         None
+    }
+
+    /// Whether it wants to be told what happens to alerts.
+    fn wants_events(&self) -> bool {
+        true
     }
 
     /// How often it wants to know how things stand; `None`: never.

@@ -20,9 +20,8 @@ use super::http::check_url;
 use super::secret::Secret;
 use super::{Failure, Sink, View};
 use crate::push::event::{Event, Kind};
-use crate::push::rules::Happened;
 use crate::state::{Condition, Device};
-use people_counter_events::{Alert, Severity};
+use people_counter_events::{Alert, Happened, Severity};
 use session::Session;
 
 /// Most resources in one request with metrics.
@@ -270,7 +269,7 @@ impl Sink for Vrops {
             // an event there is active until it is cancelled, and what is not known cancels nothing
             Kind::Alert(Happened::Unknown | Happened::Active) => return Ok(()),
         };
-        let kind = if event.sum { ResourceKind::Group } else { ResourceKind::Camera };
+        let kind = if alert.sum { ResourceKind::Group } else { ResourceKind::Camera };
         match self.raise(alert, cancelled, (kind, &alert.target)).await {
             Err(failure) if unknown_resource(&failure) => {
                 self.forget();

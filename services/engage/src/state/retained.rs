@@ -1,59 +1,52 @@
-//! [`Alerts`]: the alerts that the broker keeps.
+//! [`Retained`]: messages that the broker keeps, by what their topics name.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
-use people_counter_events::Alert;
-
 use super::Outcome;
 
-type Key = (String, String);
-
 #[derive(Debug)]
-struct Heard {
-    alert: Arc<Alert>,
+struct Heard<T> {
+    message: Arc<T>,
     /// The sync in which it was last heard.
     sync: u64,
 }
 
-/// The alerts by rule and target, a bounded number.
+/// A bounded number of messages of one kind, the newest of each topic.
 #[derive(Debug)]
-pub(super) struct Alerts {
-    alerts: BTreeMap<Key, Heard>,
+pub(super) struct Retained<K, T> {
+    messages: BTreeMap<K, Heard<T>>,
     capacity: usize,
-    /// The version of the state at which they last changed.
-    pub(super) version: u64,
 }
 
-impl Alerts {
-    /// Room for `capacity` alerts.
+impl<K: Ord, T: PartialEq> Retained<K, T> {
+    /// Room for `capacity` messages.
     pub(super) fn new(capacity: usize) -> Self {
-        Self { alerts: BTreeMap::new(), capacity, version: 0 }
+        Self { messages: BTreeMap::new(), capacity }
     }
 
-    pub(super) fn take(&mut self, alert: Alert, sync: u64) -> Outcome {
-        let key = (alert.rule.clone(), alert.target.clone());
-        let full = self.alerts.len() >= self.capacity;
-        match self.alerts.entry(key) {
+    pub(super) fn take(&mut self, key: K, message: T, sync: u64) -> Outcome {
+        let full = self.messages.len() >= self.capacity;
+        match self.messages.entry(key) {
             Entry::Vacant(_) if full => return Outcome::Refused,
             Entry::Vacant(free) => {
-                free.insert(Heard { alert: Arc::new(alert), sync });
+                free.insert(Heard { message: Arc::new(message), sync });
             }
             Entry::Occupied(mut known) => {
                 let known = known.get_mut();
                 known.sync = sync;
-                if *known.alert == alert {
+                if *known.message == message {
                     return Outcome::Unchanged;
                 }
-                known.alert = Arc::new(alert);
+                known.message = Arc::new(message);
             }
         }
         Outcome::Changed
     }
 
-    pub(super) fn clear(&mut self, rule: &str, target: &str) -> Outcome {
-        match self.alerts.remove(&(rule.to_owned(), target.to_owned())) {
+    pub(super) fn clear(&mut self, key: &K) -> Outcome {
+        match self.messages.remove(key) {
             Some(_) => Outcome::Changed,
             None => Outcome::Unchanged,
         }
@@ -61,23 +54,20 @@ impl Alerts {
 
     /// Forgets what the broker did not send in this `sync`.
     pub(super) fn forget_unheard(&mut self, sync: u64) -> Outcome {
-        let before = self.alerts.len();
-        self.alerts.retain(|_, heard| heard.sync == sync);
-        if self.alerts.len() == before { Outcome::Unchanged } else { Outcome::Changed }
+        let before = self.messages.len();
+        self.messages.retain(|_, heard| heard.sync == sync);
+        if self.messages.len() == before { Outcome::Unchanged } else { Outcome::Changed }
     }
 
-    /// All of them, by rule and target.
-    pub(super) fn all(&self) -> Vec<Arc<Alert>> {
-        self.alerts.values().map(|heard| Arc::clone(&heard.alert)).collect()
+    /// All of them by their keys.
+    pub(super) fn all(&self) -> Vec<Arc<T>> {
+        self.messages.values().map(|heard| Arc::clone(&heard.message)).collect()
     }
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
-    use people_counter_events::{AlertState, AlertType, Severity};
-    use uuid::Uuid;
-
-    use super::super::samples::{BUCKET, NOW};
+mod tests {
+    use super::super::samples::{BUCKET, NOW, alert};
     use super::super::{Options, State};
     use super::*;
 
@@ -85,20 +75,6 @@ pub(crate) mod tests {
         let options =
             Options { devices: 1, tombstones: 1, alerts: 2, bucket: BUCKET.into(), ..Options::default() };
         State::new("e".into(), options)
-    }
-
-    pub(crate) fn alert(rule: &str, target: &str) -> Alert {
-        Alert {
-            kind: AlertType::Alert,
-            rule: rule.into(),
-            target: target.into(),
-            state: AlertState::Active,
-            severity: Severity::Warning,
-            message: "more than there should be".into(),
-            since_timestamp: NOW,
-            value: Some(3),
-            event_id: Uuid::nil(),
-        }
     }
 
     fn names(state: &State) -> Vec<String> {
