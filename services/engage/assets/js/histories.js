@@ -11,8 +11,9 @@ import { RequestError, requestJSON } from "./request.js";
 const MOST_CAMERAS = 400;
 /** Of the camera whose view is open. */
 const MOST_POINTS = 4000;
-/** Of any other: enough for the last minutes. A wall that is open for days would hold much otherwise. */
+/** Of any other: what a sparkline shows. A wall that is open for days would hold much otherwise. */
 const MOST_POINTS_IN_LISTS = 600;
+const SECONDS_IN_LISTS = 360;
 const MOST_FAILURES = 20;
 const REQUESTS_AT_ONCE = 2;
 
@@ -46,9 +47,12 @@ export class Histories {
   /** The camera whose view is open. @type {string | null} */
   #open = null;
 
-  /** @param {string} deviceID */
-  #most(deviceID) {
-    return deviceID === this.#open ? MOST_POINTS : MOST_POINTS_IN_LISTS;
+  /** What is kept of a camera's points. @param {string} deviceID @param {Point[]} points oldest first @returns {Point[]} */
+  #kept(deviceID, points) {
+    if (deviceID === this.#open) return points.slice(-MOST_POINTS);
+    const from = (points.at(-1)?.timestamp ?? 0) - SECONDS_IN_LISTS;
+    const first = points.findIndex(({ timestamp }) => timestamp >= from);
+    return points.slice(Math.max(first, points.length - MOST_POINTS_IN_LISTS));
   }
 
   /** @param {string} deviceID @returns {Held} */
@@ -64,7 +68,10 @@ export class Histories {
   /** Its view was opened: more of it is kept, until it is released. @param {string} deviceID @returns {Held} */
   open(deviceID) {
     this.#open = deviceID;
-    return this.of(deviceID);
+    const held = this.of(deviceID);
+    // the server may remember more than was kept
+    held.asked = false;
+    return held;
   }
 
   /** What has come by the stream, of a camera that is looked at. @param {Device} device */
@@ -76,8 +83,7 @@ export class Histories {
     const last = held.points.at(-1);
     if (last !== undefined && last.timestamp >= analysedTimestamp) return;
     held.points.push({ timestamp: analysedTimestamp, count });
-    const excess = held.points.length - this.#most(deviceID);
-    if (excess > 0) held.points.splice(0, excess);
+    held.points = this.#kept(deviceID, held.points);
   }
 
   /** Asks for what the server remembers, once. @param {string} deviceID */
@@ -93,7 +99,7 @@ export class Histories {
     if (this.#open !== deviceID) return;
     this.#open = null;
     const held = this.of(deviceID);
-    held.points = held.points.slice(-MOST_POINTS_IN_LISTS);
+    held.points = this.#kept(deviceID, held.points);
   }
 
   /** After the connection was lost: there is a gap, which the server can fill. */
@@ -127,7 +133,7 @@ export class Histories {
     try {
       const answer = await requestJSON(`api/v1/devices/${encodeURIComponent(deviceID)}/history`);
       held.since = number(answer.since);
-      held.points = merge(readPoints(answer.points), held.points, this.#most(deviceID));
+      held.points = this.#kept(deviceID, merge(readPoints(answer.points), held.points));
       held.failures = mergeFailures(readFailures(answer.failures), held.failures);
       held.problem = "";
     } catch (error) {
@@ -146,10 +152,10 @@ function readPoints(value) {
   return /** @type {Point[]} */ (points.filter((point) => point.timestamp !== null && point.count !== null));
 }
 
-/** Each moment once, oldest first. @param {Point[]} remembered @param {Point[]} seen @param {number} most the newest @returns {Point[]} */
-export function merge(remembered, seen, most) {
+/** Each moment once, oldest first. @param {Point[]} remembered @param {Point[]} seen @returns {Point[]} */
+export function merge(remembered, seen) {
   const all = new Map([...remembered, ...seen].map((point) => [point.timestamp, point]));
-  return [...all.values()].sort((a, b) => a.timestamp - b.timestamp).slice(-most);
+  return [...all.values()].sort((a, b) => a.timestamp - b.timestamp);
 }
 
 /** @param {unknown} value @returns {Failure[]} */
