@@ -7,19 +7,27 @@ use iot_mqtt::{Client, Message};
 use iot_storage::Store;
 use people_counter_events::{DeviceID, Topics};
 
+use crate::board::Board;
+use crate::push;
+use crate::state::State;
+
 /// Clears what the broker keeps of a device and deletes its pictures.
 pub struct Removal {
-    topics: Topics,
-    store: Store,
-    client: Arc<OnceLock<Client>>,
+    /// Knows the alerts.
+    pub board: Arc<Board>,
+    /// First levels of all topics.
+    pub root: String,
+    /// The topics.
+    pub topics: Topics,
+    /// Knows what else is kept at the broker, for those who are told.
+    pub push: push::Config,
+    /// Has the pictures.
+    pub store: Store,
+    /// The connection to the broker, once it is there.
+    pub client: Arc<OnceLock<Client>>,
 }
 
 impl Removal {
-    /// Removes by this connection, once it is there.
-    pub fn new(topics: Topics, store: Store, client: Arc<OnceLock<Client>>) -> Self {
-        Self { topics, store, client }
-    }
-
     /// Removes a device. One that runs comes back with its next birth.
     ///
     /// # Errors
@@ -27,11 +35,7 @@ impl Removal {
     pub async fn remove(&self, id: &DeviceID) -> anyhow::Result<()> {
         let client =
             self.client.get().context("there is no connection to the broker yet, try again later")?;
-        // the status first: without it the device is gone for every reader, whatever becomes of the rest
-        let Topics { status, counts, failure, .. } = &self.topics;
-        let names = [status.name(&[id.as_str()]), counts.name(&[id.as_str()]), failure.name(&[id.as_str()])];
-        for name in names {
-            let topic = name.context("the device has no topic")?;
+        for topic in self.retained(id)? {
             let cleared = client.publish(Message::clear(&topic)).await;
             cleared.with_context(|| format!("cannot clear {topic}, remove the device again"))?;
         }
@@ -44,5 +48,22 @@ impl Removal {
         })?;
         tracing::info!(%id, pictures, "removed a device");
         Ok(())
+    }
+
+    /// The topics on which the broker keeps something of a device. The status comes first: without it the device
+    /// is gone for every reader, whatever becomes of the rest.
+    ///
+    /// A replica that pushes clears alerts and entries by itself, but it may not run just now.
+    fn retained(&self, id: &DeviceID) -> anyhow::Result<Vec<String>> {
+        let Topics { status, counts, failure, alerts, .. } = &self.topics;
+        let id_text = id.as_str();
+        let mut names = vec![status.name(&[id_text]), counts.name(&[id_text]), failure.name(&[id_text])];
+        let known = self.board.read(State::alerts);
+        let its_own = known.iter().filter(|alert| !alert.sum && alert.target == id_text);
+        names.extend(its_own.map(|alert| alerts.name(&[&alert.rule, id_text])));
+        let names: Result<Vec<String>, _> = names.into_iter().collect();
+        let mut names = names.context("the device has no topic")?;
+        names.extend(self.push.retained(&self.root, id));
+        Ok(names)
     }
 }

@@ -96,6 +96,12 @@ impl Config {
         webhook.chain(alertmanager).chain(vrops).chain(homeassistant)
     }
 
+    /// The topics on which the system's own broker keeps something of a device for those who are told, whether
+    /// this replica tells them or another.
+    pub fn retained(&self, root: &str, device: &DeviceID) -> Vec<String> {
+        self.homeassistant.values().flat_map(|sink| sink.retained(root, device.as_str())).collect()
+    }
+
     /// The rules; none if there is no file.
     pub(super) fn load_rules(&self) -> anyhow::Result<Vec<Rule>> {
         Ok(self.rules.as_deref().map(rules::load).transpose()?.unwrap_or_default())

@@ -19,13 +19,14 @@ struct Heard {
     times: BTreeMap<String, usize>,
 }
 
-struct HomeAssistant {
+/// Everything that Home Assistant hears.
+pub struct HomeAssistant {
     heard: Arc<Mutex<Heard>>,
     client: Client,
 }
 
 impl HomeAssistant {
-    async fn start(stage: &Stage) -> Self {
+    pub async fn start(stage: &Stage) -> Self {
         let config = iot_mqtt::Config::default().with(|config| config.url = stage.broker.url());
         let mut options = Options::new(config, "home-assistant").unwrap();
         let mut discovery = options.subscribe("homeassistant/#");
@@ -52,7 +53,7 @@ impl HomeAssistant {
         Self { heard, client }
     }
 
-    fn last(&self, topic: &str) -> Option<String> {
+    pub fn last(&self, topic: &str) -> Option<String> {
         self.heard.lock().unwrap().last.get(topic).cloned()
     }
 
@@ -69,7 +70,7 @@ impl HomeAssistant {
         .await
     }
 
-    async fn cleared(&self, topic: &str) {
+    pub async fn cleared(&self, topic: &str) {
         eventually(&format!("{topic} cleared"), async || self.last(topic)?.is_empty().then_some(())).await;
     }
 }
@@ -79,11 +80,11 @@ fn configure(config: &mut Config, settings: &str) {
     config.push.delivery.pause = Duration::from_millis(300);
 }
 
-fn discovery(device: &str) -> String {
+pub fn discovery(device: &str) -> String {
     format!("homeassistant/device/people_counter/{device}/config")
 }
 
-fn state(device: &str) -> String {
+pub fn state(device: &str) -> String {
     format!("people-counter/v1/homeassistant/{device}/state")
 }
 

@@ -1,9 +1,11 @@
 //! A device is taken away, everywhere.
 
 use reqwest::{Method, StatusCode};
+use serde_json::json;
 
-use crate::messages::{failure, result, status};
-use crate::stage::{Stage, eventually};
+use crate::messages::{failure, now, result, status};
+use crate::push_homeassistant::{HomeAssistant, discovery, state};
+use crate::stage::{Engage, Stage, eventually};
 use crate::viewer::Viewer;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -44,6 +46,47 @@ async fn a_device_is_removed_from_every_replica_the_broker_and_the_store() {
     engage.until("cam-1", "state", "unknown").await;
     engage.stop().await;
     other.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_told_of_a_device_goes_with_it_though_nobody_pushes() {
+    let stage = Stage::set().await;
+    let home = HomeAssistant::start(&stage).await;
+    for name in ["cam-1", "cam-10"] {
+        stage.status(&status(name, 1)).await;
+        for rule in ["crowded", "quiet"] {
+            let alert = json!({
+                "type": "alert", "rule": rule, "target": name, "state": "active", "severity": "warning",
+                "message": "as it was when somebody pushed", "sinceTimestamp": now(), "value": 7,
+                "eventID": "01926f3e-0000-7000-8000-000000000001"
+            });
+            let topic = stage.topics.alerts.name(&[rule, name]).unwrap();
+            stage.retain(topic, alert.to_string()).await;
+        }
+        for topic in [discovery(name), state(name)] {
+            stage.retain(topic, "{}").await;
+        }
+    }
+    let mut config = stage.config();
+    config.push.homeassistant.insert("home".into(), toml::from_str("").unwrap());
+    let engage = stage.engage_with(config).await;
+    let targets = async |engage: &Engage| -> Vec<String> {
+        let all = engage.json("/api/v1/alerts").await;
+        let all = all["alerts"].as_array().unwrap().iter();
+        all.map(|alert| alert["target"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(targets(&engage).await, ["cam-1", "cam-10", "cam-1", "cam-10"]);
+    let gone = engage.ask(&Method::DELETE, "/api/v1/devices/cam-1", None).await;
+    assert_eq!(gone.status(), StatusCode::NO_CONTENT);
+    home.cleared(&discovery("cam-1")).await;
+    home.cleared(&state("cam-1")).await;
+    for topic in [discovery("cam-10"), state("cam-10")] {
+        assert_eq!(home.last(&topic).as_deref(), Some("{}"), "{topic} is another device's");
+    }
+    let late = stage.engage().await;
+    assert_eq!(targets(&late).await, ["cam-10", "cam-10"], "what the broker keeps");
+    engage.stop().await;
+    late.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -75,6 +75,19 @@ impl Config {
         self.page.as_ref().map_or(Ok(()), check_url)
     }
 
+    /// What the system's own broker retains of a device for this Home Assistant; nothing if it has another one.
+    pub(in crate::push) fn retained(&self, root: &str, device: &str) -> Vec<String> {
+        if self.mqtt.is_some() { Vec::new() } else { self.topics(root, device).all().into() }
+    }
+
+    fn topics(&self, root: &str, device: &str) -> Topics {
+        Topics {
+            discovery: format!("{}/device/{NODE}/{device}/config", self.prefix),
+            state: format!("{root}/homeassistant/{device}/state"),
+            picture: format!("{root}/homeassistant/{device}/picture"),
+        }
+    }
+
     /// When a state is no longer shown that is not repeated.
     fn expiry(&self) -> Duration {
         INTERVALS * self.every
@@ -86,6 +99,12 @@ struct Topics {
     discovery: String,
     state: String,
     picture: String,
+}
+
+impl Topics {
+    fn all(self) -> [String; 3] {
+        [self.discovery, self.state, self.picture]
+    }
 }
 
 /// What was sent of a device.
@@ -188,11 +207,7 @@ impl HomeAssistant {
     }
 
     fn topics(&self, device: &str) -> Topics {
-        Topics {
-            discovery: format!("{}/device/{NODE}/{device}/config", self.config.prefix),
-            state: format!("{}/homeassistant/{device}/state", self.root),
-            picture: format!("{}/homeassistant/{device}/picture", self.root),
-        }
+        self.config.topics(&self.root, device)
     }
 
     /// What a device needs to be told.
@@ -345,8 +360,7 @@ impl Sink for HomeAssistant {
         }
         let known: BTreeSet<&String> = self.there.iter().chain(self.sent.keys()).collect();
         for device in known.into_iter().filter(|device| !sent.contains_key(*device)) {
-            let Topics { discovery, state, picture } = self.topics(device);
-            messages.extend([discovery, state, picture].into_iter().map(Message::clear));
+            messages.extend(self.topics(device).all().into_iter().map(Message::clear));
         }
         // until all of it has arrived nothing is known to be sent
         self.sent.clear();
