@@ -9,6 +9,7 @@ use crate::id::is_id;
 
 /// Whether the condition holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum AlertState {
     /// It does.
@@ -29,6 +30,7 @@ impl AlertState {
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Worth knowing.
@@ -56,6 +58,7 @@ impl Severity {
 
 /// The `type` of [`Alert`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum AlertType {
     /// `"alert"`
@@ -65,6 +68,7 @@ pub enum AlertType {
 
 /// An alert that has not been cleared. Topic `alerts/{rule}/{target}`, retained; an empty message clears it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Alert {
     /// Always `"alert"`.
     #[serde(rename = "type")]
@@ -91,6 +95,7 @@ pub struct Alert {
     pub value: Option<u64>,
     /// Follows from rule, target and `sinceTimestamp`, so that receivers can drop duplicates.
     #[serde(rename = "eventID")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, format = "uuid"))]
     pub event_id: Uuid,
 }
 

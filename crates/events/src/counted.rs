@@ -10,6 +10,7 @@ const MAX_PEOPLE: usize = 1000;
 
 /// What viewers may see of the picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Picture {
     /// The original and its preview.
@@ -35,9 +36,11 @@ pub type BoundingBox = [f64; 4];
 
 /// One detected person.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Person {
     /// Where, as fractions of the upright picture.
     #[serde(rename = "box")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<f64>, min_items = 4, max_items = 4))]
     pub bounding_box: BoundingBox,
     /// How sure the model is, 0 to 1.
     pub score: f64,
@@ -55,6 +58,7 @@ pub struct Results {
 
 /// Which model counted.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Model {
     /// Name from the model's manifest.
     pub name: String,

@@ -7,6 +7,7 @@ use crate::{DeviceID, FrameID, ObjectPath, Order};
 
 /// Why a frame could not be analysed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum FailureReason {

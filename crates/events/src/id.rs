@@ -76,6 +76,25 @@ impl fmt::Display for DeviceID {
     }
 }
 
+/// Said by hand: of a text that is checked by code no derivation knows what it may be.
+#[cfg(feature = "openapi")]
+impl utoipa::PartialSchema for DeviceID {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+        utoipa::openapi::ObjectBuilder::new()
+            .schema_type(utoipa::openapi::Type::String)
+            .description(Some("Identifies a device"))
+            .pattern(Some("^[A-Za-z0-9_-]{1,64}$"))
+            .into()
+    }
+}
+
+#[cfg(feature = "openapi")]
+impl utoipa::ToSchema for DeviceID {
+    fn name() -> std::borrow::Cow<'static, str> {
+        "DeviceID".into()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,6 +7,7 @@ use crate::{DeviceID, Model};
 
 /// Whether a node is at work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum ServiceState {
     /// It is.
@@ -17,6 +18,7 @@ pub enum ServiceState {
 
 /// The `type` of [`ServiceStatus`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum ServiceType {
     /// `"service"`
@@ -26,6 +28,7 @@ pub enum ServiceType {
 
 /// How long frames take, milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Durations {
     /// Half of them take at most this long.
     pub p50: f64,
@@ -36,6 +39,7 @@ pub struct Durations {
 /// State of a node. Topic `nodes/{service}/{instance}/status`, retained, expires after three minutes and is
 /// refreshed each minute.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ServiceStatus {
     /// Always `"service"`.
     #[serde(rename = "type")]

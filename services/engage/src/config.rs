@@ -55,8 +55,10 @@ pub struct Http {
     pub hosts: Vec<String>,
     /// Serve the page's files from this folder instead of those in the program, to work on them.
     pub assets_dir: Option<PathBuf>,
-    /// Most connections at once.
+    /// Most connections at once; one more is closed.
     pub max_connections: usize,
+    /// Most new connections per second; more wait their turn, for `request_timeout` at most.
+    pub connections_per_second: u32,
     /// Longest time that writing to a client may make no progress.
     #[serde(with = "humantime_serde")]
     pub write_timeout: Duration,
@@ -138,6 +140,7 @@ impl Default for Http {
             hosts: Vec::new(),
             assets_dir: None,
             max_connections: 25_000,
+            connections_per_second: 2_000,
             write_timeout: Duration::from_secs(20),
             request_timeout: Duration::from_secs(10),
         }
@@ -239,6 +242,7 @@ impl Http {
             );
         }
         ensure!(self.max_connections > 0, "[http] max_connections must be at least 1");
+        ensure!(self.connections_per_second > 0, "[http] connections_per_second must be at least 1");
         for (key, value) in [("write_timeout", self.write_timeout), ("request_timeout", self.request_timeout)]
         {
             ensure!(value >= Duration::from_secs(1), "[http] {key} must be at least 1s");
@@ -303,6 +307,7 @@ mod tests {
             (refused(|c| c.node = Some("a/b".into())), "node"),
             (refused(|c| c.node = Some("x".repeat(65))), "node"),
             (refused(|c| c.http.max_connections = 0), "max_connections"),
+            (refused(|c| c.http.connections_per_second = 0), "connections_per_second"),
             (refused(|c| c.access.session_key = Some("short".into())), "session_key"),
             (refused(|c| c.http.cert_file = Some("cert.pem".into())), "key_file"),
             (refused(|c| c.http.health_listen = Some("0.0.0.0:9000".parse().unwrap())), "access control"),

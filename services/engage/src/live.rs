@@ -18,7 +18,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::access::Identity;
 use crate::clock;
-use crate::feed::{Busy, Feed, Reader, Subscription, Written};
+use crate::feed::{AGAIN, Busy, Feed, PATIENCE, Reader, Subscription, Written};
 use crate::http::{App, Deadline, Problem};
 use crate::metrics::{Ended, Metrics};
 
@@ -27,12 +27,6 @@ const MAX_FRAME: usize = 64 << 10;
 
 /// How much a viewer may send a second, bytes.
 const MAX_BYTES_PER_SECOND: usize = 4 * MAX_FRAME;
-
-/// How long a new viewer waits for a state that is complete, before it gets what there is.
-const PATIENCE: Duration = Duration::from_secs(2);
-
-/// When to try again while too many large messages are under way.
-const AGAIN: Duration = Duration::from_millis(100);
 
 /// What a viewer says.
 #[derive(Deserialize)]
@@ -59,7 +53,6 @@ struct Session {
     stop: Stop,
     who: Identity,
     deadline: Option<Deadline>,
-    opened: Instant,
     reader: Reader,
     /// A look at a later time is planned.
     planned: bool,
@@ -68,22 +61,27 @@ struct Session {
     _place: OwnedSemaphorePermit,
 }
 
-/// Opens a stream.
+/// Opens the stream, a WebSocket.
 ///
-/// # Errors
-/// When it is no WebSocket handshake, or there are as many viewers as allowed.
+/// Its messages are described in `docs/wire.md`.
+#[utoipa::path(
+    get, path = "/api/v1/stream", tag = "stream", operation_id = "openStream",
+    responses(
+        (status = 101, description = "The stream is open"),
+        (status = 426, description = "The request opens no WebSocket"),
+        (
+            status = 503, description = "There are as many viewers as allowed",
+            headers(("Retry-After" = u32, description = "Seconds to wait"))
+        ),
+    )
+)]
 pub async fn open(
     request: HttpRequest,
     payload: Payload,
     app: Data<App>,
     who: Identity,
 ) -> actix_web::Result<HttpResponse> {
-    let Ok(place) = Arc::clone(&app.viewers).try_acquire_owned() else {
-        app.metrics.viewers_refused.inc();
-        return Err(
-            Problem::unavailable("viewers", "there are as many viewers as allowed, try again later").into()
-        );
-    };
+    let place = app.place()?;
     let interest = app.feed.interest(who.scope, Subscription::Everything);
     let interest = interest.map_err(|error| Problem::unavailable("filters", error.to_string()))?;
     let session = Session {
@@ -91,7 +89,6 @@ pub async fn open(
         stop: app.stop.clone(),
         who,
         deadline: request.conn_data::<Deadline>().cloned(),
-        opened: Instant::now(),
         reader: Reader::new(interest),
         planned: false,
         budget: Budget::new(app.feed.settings().frames_per_second()),
@@ -190,10 +187,7 @@ impl Session {
             }
             return;
         }
-        // the sums of a state that is still being read would be wrong, and it will not take long
-        let complete = self.feed.beat().pulse.link.complete;
-        let wait = self.reader.is_new() && !complete && self.opened.elapsed() < PATIENCE;
-        if !wait && self.reader.has_news(&self.feed) {
+        if self.reader.news(&self.feed).is_some() {
             self.send(ctx);
         }
     }

@@ -84,6 +84,11 @@ struct LoginLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RefusedLabels {
+    reason: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ResponseLabels {
     class: &'static str,
 }
@@ -97,7 +102,10 @@ pub struct Metrics {
     responses: Family<ResponseLabels, Counter>,
     logins: Family<LoginLabels, Counter>,
     sessions_ended: Family<EndedLabels, Counter>,
+    connections_refused: Family<RefusedLabels, Counter>,
     nodes: Family<NodeLabels, Gauge>,
+    /// Connections that had to wait for their turn.
+    pub connections_delayed: Counter,
     /// Viewers connected now.
     pub viewers: Gauge,
     /// Viewers turned away because there were too many.
@@ -124,6 +132,10 @@ impl Metrics {
         registry.register("http_responses", "HTTP responses", self.responses.clone());
         registry.register("logins", "Logins that were tried", self.logins.clone());
         registry.register("nodes_online", "Nodes at work", self.nodes.clone());
+        let refused = self.connections_refused.clone();
+        registry.register("connections_refused", "Connections that were closed at once", refused);
+        let delayed = self.connections_delayed.clone();
+        registry.register("connections_delayed", "Connections that had to wait for their turn", delayed);
         registry.register("viewers", "Viewers connected now", self.viewers.clone());
         registry.register("viewers_refused", "Viewers over the limit", self.viewers_refused.clone());
         registry.register("viewers_ended", "Viewers that are gone", self.sessions_ended.clone());
@@ -180,6 +192,11 @@ impl Metrics {
             let gauge = self.nodes.get_or_create(&NodeLabels { service });
             gauge.set(i64::try_from(number).unwrap_or(i64::MAX));
         }
+    }
+
+    /// Counts a connection that was closed at once: over the `limit`, or over the `rate`.
+    pub fn connection_refused(&self, reason: &'static str) {
+        self.connections_refused.get_or_create(&RefusedLabels { reason }).inc();
     }
 
     /// Counts a session that ended.

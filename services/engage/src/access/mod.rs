@@ -13,6 +13,7 @@ use anyhow::{Context, anyhow};
 use ring::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
+use utoipa::ToSchema;
 
 use crate::state::{Scope, ScopeID};
 use attempts::Attempts;
@@ -22,7 +23,7 @@ pub use password::{hash_password, new_token};
 pub use settings::{Settings, Token, User};
 
 /// What somebody may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// Look.
@@ -31,6 +32,17 @@ pub enum Role {
     Operator,
     /// Remove devices.
     Administrator,
+}
+
+impl Role {
+    /// Its name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Operator => "operator",
+            Self::Administrator => "administrator",
+        }
+    }
 }
 
 /// Somebody, as far as it matters here.

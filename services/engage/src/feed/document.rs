@@ -2,12 +2,14 @@
 
 use people_counter_events::{Alert, DeviceID};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::state::{Device, Summary};
 
-/// Everything but the devices, which are spliced in as the texts that they have made already.
-#[derive(Debug, Default, Serialize)]
+/// The state, or what changed of it. Long texts are made once: the devices are spliced in as those that they have.
+#[derive(Debug, Default, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Devices, description = "The state, or what changed of it")]
 pub struct Document<'a> {
     /// `snapshot` or `delta`; REST has none.
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
@@ -37,6 +39,9 @@ pub struct Document<'a> {
     /// The devices that went.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub removed: Option<Vec<&'a DeviceID>>,
+    /// The devices that were asked for, or those of them that changed.
+    #[schema(value_type = Vec<Device>)]
+    pub devices: [(); 0],
 }
 
 impl Document<'_> {
@@ -44,8 +49,7 @@ impl Document<'_> {
     pub fn with(&self, devices: &[Device]) -> String {
         let mut text = serde_json::to_string(self).expect("the document has text keys and finite numbers");
         text.reserve(devices.iter().map(|device| device.size() + 1).sum::<usize>() + 16);
-        text.pop();
-        text.push_str(",\"devices\":[");
+        text.truncate(text.len() - "]}".len());
         for (n, device) in devices.iter().enumerate() {
             if n > 0 {
                 text.push(',');

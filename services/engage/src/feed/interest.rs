@@ -88,24 +88,42 @@ impl TryFrom<Written> for Subscription {
             Some(_) if paged => Err(BadSubscription::Unclear),
             Some(WrittenDevices::Word(word)) if word == "all" => Ok(Self::Everything),
             Some(WrittenDevices::Word(_)) => Err(BadSubscription::Unclear),
-            Some(WrittenDevices::List(ids)) if ids.len() > LONGEST_LIST => Err(BadSubscription::TooLong),
-            Some(WrittenDevices::List(mut ids)) => {
-                ids.sort_unstable();
-                ids.dedup();
-                Ok(Self::Devices(ids.into()))
-            }
+            Some(WrittenDevices::List(ids)) => Self::of(ids),
             None if !paged => Err(BadSubscription::Unclear),
             None => {
-                let limit = limit.unwrap_or(USUAL_PAGE);
-                if !(1..=LARGEST_PAGE).contains(&limit) {
-                    return Err(BadSubscription::TooLong);
-                }
                 let WrittenFilter { q, state, labels } = filter.unwrap_or_default();
                 let filter = Filter::new(state.iter().map(String::as_str), labels, &q)?;
                 let sort: Sort = sort.as_deref().unwrap_or("deviceID").parse()?;
-                Ok(Self::Page { query: Query { filter, sort }, offset: offset.unwrap_or(0), limit })
+                Self::page(Query { filter, sort }, offset, limit)
             }
         }
+    }
+}
+
+impl Subscription {
+    /// These devices.
+    ///
+    /// # Errors
+    /// When there are too many.
+    pub fn of(mut ids: Vec<DeviceID>) -> Result<Self, BadSubscription> {
+        if ids.len() > LONGEST_LIST {
+            return Err(BadSubscription::TooLong);
+        }
+        ids.sort_unstable();
+        ids.dedup();
+        Ok(Self::Devices(ids.into()))
+    }
+
+    /// A page of what `query` selects, the first and of the usual size unless something else is asked for.
+    ///
+    /// # Errors
+    /// When it is too large.
+    pub fn page(query: Query, offset: Option<usize>, limit: Option<usize>) -> Result<Self, BadSubscription> {
+        let limit = limit.unwrap_or(USUAL_PAGE);
+        if !(1..=LARGEST_PAGE).contains(&limit) {
+            return Err(BadSubscription::TooLong);
+        }
+        Ok(Self::Page { query, offset: offset.unwrap_or(0), limit })
     }
 }
 

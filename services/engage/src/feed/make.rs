@@ -76,6 +76,7 @@ impl Feed {
             order: order.map(|window| &window.ids[..]),
             alerts: changes.alerts.as_ref().map(|alerts| alerts.iter().map(Arc::as_ref).collect()),
             removed: (!snapshot).then(|| changes.removed.iter().map(Arc::as_ref).collect()),
+            devices: [],
         };
         self.metrics.messages_made.inc();
         Message {

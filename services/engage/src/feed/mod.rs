@@ -9,6 +9,7 @@ mod share;
 mod touched;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::MissedTickBehavior;
@@ -21,8 +22,14 @@ use share::Shared;
 use touched::Touched;
 
 pub use document::{Document, to_millis};
-pub use interest::{Subscription, Written};
-pub use reader::{Busy, Reader};
+pub use interest::{BadSubscription, Subscription, Written};
+pub use reader::{Busy, News, Reader};
+
+/// How long a new viewer waits for a state that is complete, before it gets what there is.
+pub const PATIENCE: Duration = Duration::from_secs(2);
+
+/// When to try again while too many large messages are under way.
+pub const AGAIN: Duration = Duration::from_millis(100);
 
 /// What viewers are woken for. One that differs from what they were last sent calls for a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -7,7 +7,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::interest::Interest;
 use super::make::{Cursor, Message};
-use super::{Feed, Pulse};
+use super::{Feed, PATIENCE, Pulse};
 
 /// A viewer whose devices do not change is told changed sums after this time.
 const SUMS_AFTER: Duration = Duration::from_secs(2);
@@ -28,10 +28,20 @@ struct OnItsWay {
 #[derive(Debug, PartialEq, Eq)]
 pub struct Busy;
 
+/// Why there is another message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum News {
+    /// There is something to be told.
+    State,
+    /// There is not, but that the service is still there.
+    Beat,
+}
+
 /// Where one viewer stands.
 pub struct Reader {
     interest: Arc<Interest>,
     cursor: Cursor,
+    opened: Instant,
     /// What it was last told for; `None` before the first message.
     sent: Option<Pulse>,
     sent_at: Instant,
@@ -45,12 +55,19 @@ pub struct Reader {
 impl Reader {
     /// A viewer that has nothing yet.
     pub fn new(interest: Arc<Interest>) -> Self {
+        Self::resume(interest, None)
+    }
+
+    /// A viewer that has the version `known`.
+    pub fn resume(interest: Arc<Interest>, known: Option<u64>) -> Self {
+        let now = Instant::now();
         Self {
             interest,
-            cursor: Cursor::default(),
+            cursor: Cursor { known, ..Cursor::default() },
+            opened: now,
             sent: None,
-            sent_at: Instant::now(),
-            seen: 0,
+            sent_at: now,
+            seen: known.unwrap_or(0),
             on_its_way: None,
             continues: false,
         }
@@ -59,12 +76,7 @@ impl Reader {
     /// Follows something else from now on, beginning with a snapshot.
     pub fn follow(&mut self, interest: Arc<Interest>) {
         let on_its_way = self.on_its_way.take().map(|message| OnItsWay { outdated: true, ..message });
-        *self = Self { on_its_way, sent_at: self.sent_at, ..Self::new(interest) };
-    }
-
-    /// Whether it was told nothing yet of what it follows.
-    pub fn is_new(&self) -> bool {
-        self.sent.is_none()
+        *self = Self { on_its_way, opened: self.opened, sent_at: self.sent_at, ..Self::new(interest) };
     }
 
     /// When the last message was sent.
@@ -82,24 +94,37 @@ impl Reader {
         self.continues || self.sent.is_none()
     }
 
-    /// Whether there is reason for another message.
-    pub fn has_news(&mut self, feed: &Feed) -> bool {
+    /// The reason for another message, if there is one.
+    pub fn news(&mut self, feed: &Feed) -> Option<News> {
         let pulse = feed.beat().pulse;
-        let Some(sent) = self.sent.filter(|_| !self.continues) else { return true };
-        if pulse.link != sent.link || pulse.beat != sent.beat {
-            return true;
+        let Some(sent) = self.sent else {
+            // the sums of a state that is still being read would be wrong, and it will not take long
+            let there = pulse.link.complete || self.opened.elapsed() >= PATIENCE;
+            return there.then_some(News::State);
+        };
+        if self.continues || pulse.link != sent.link {
+            return Some(News::State);
         }
-        if pulse.version <= self.seen {
-            return false;
+        if pulse.version > self.seen {
+            if feed.has_changed(&self.interest, &self.cursor, self.seen) {
+                return Some(News::State);
+            }
+            self.seen = pulse.version;
+            if pulse.version > sent.version && self.sent_at.elapsed() >= SUMS_AFTER {
+                return Some(News::State);
+            }
         }
-        if feed.has_changed(&self.interest, &self.cursor, self.seen) {
-            return true;
-        }
-        self.seen = pulse.version;
-        pulse.version > sent.version && self.sent_at.elapsed() >= SUMS_AFTER
+        (pulse.beat != sent.beat).then_some(News::Beat)
     }
 
-    /// Whether something came up that was not told; cheaper than [`Reader::has_news`] and rather too often.
+    /// The viewer was told that the service is still there.
+    pub fn beat(&mut self, feed: &Feed) {
+        if let Some(sent) = &mut self.sent {
+            sent.beat = feed.beat().pulse.beat;
+        }
+    }
+
+    /// Whether something came up that was not told; cheaper than [`Reader::news`] and rather too often.
     pub fn may_have_news(&self, feed: &Feed) -> bool {
         self.sent != Some(feed.beat().pulse)
     }

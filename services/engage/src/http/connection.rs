@@ -12,6 +12,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, Sleep};
 
 /// A point in time after which a blocked write fails; shared by a connection and who serves it.
@@ -54,6 +55,7 @@ pub struct Connection<S> {
     limit: Duration,
     deadline: Deadline,
     blocked: Option<Blocked>,
+    _place: Option<OwnedSemaphorePermit>,
 }
 
 /// Since when a write is blocked, and what wakes it up to fail.
@@ -66,7 +68,12 @@ struct Blocked {
 impl<S> Connection<S> {
     /// A connection on which no write may be blocked for longer than `limit`.
     pub fn new(io: S, limit: Duration) -> Self {
-        Self { io, limit, deadline: Deadline::new(), blocked: None }
+        Self { io, limit, deadline: Deadline::new(), blocked: None, _place: None }
+    }
+
+    /// The same, holding its place among all connections until it ends.
+    pub fn holding(self, place: OwnedSemaphorePermit) -> Self {
+        Self { _place: Some(place), ..self }
     }
 
     /// The deadline of this connection.

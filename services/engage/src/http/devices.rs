@@ -13,7 +13,7 @@ use super::{App, Problem};
 use crate::access::Identity;
 use crate::clock;
 use crate::feed::{Document, to_millis};
-use crate::state::{Changes, Filter, Query, QueryError, ScopeID};
+use crate::state::{Changes, Condition, Device, Query, ScopeID};
 
 /// What is asked for.
 enum Asked {
@@ -27,26 +27,19 @@ impl Asked {
     fn read(request: &HttpRequest, epoch: &str) -> Result<Self, Problem> {
         let known = ["since", "epoch", "state", "q", "sort", "offset", "limit"];
         let parameters = Parameters::of(request, &known, &["label"])?;
-        let number = "a whole number";
-        let since = parameters.value("since", "a version")?;
-        let filters = ["state", "q", "sort", "offset", "limit", "label"];
-        if since.is_some() && filters.iter().any(|name| parameters.text(name).is_some()) {
-            return Err(Problem::bad_request("since tells of all devices, it goes with epoch alone"));
-        }
+        let since = parameters.number("since")?;
+        // what changed is told of all devices, and of some everything
+        let all = ["state", "q", "sort", "offset", "limit", "label"];
+        let all = all.iter().all(|name| parameters.text(name).is_none());
         // versions of another run of the service, or of another replica, mean nothing here
         let same = parameters.text("epoch").is_none_or(|known| known == epoch);
-        if let Some(since) = since.filter(|_| same) {
+        if let Some(since) = since.filter(|_| all && same) {
             return Ok(Self::Since(since));
         }
-        let states = parameters.text("state").into_iter().flat_map(|text| text.split(','));
-        let filter =
-            Filter::new(states, parameters.pairs("label")?, parameters.text("q").unwrap_or_default());
-        let bad = |error: QueryError| Problem::bad_request(error.to_string());
-        let sort = parameters.text("sort").map(str::parse).transpose().map_err(bad)?.unwrap_or_default();
         Ok(Self::Page {
-            query: Query { filter: filter.map_err(bad)?, sort },
-            offset: parameters.value("offset", number)?.unwrap_or(0),
-            limit: parameters.value("limit", number)?.unwrap_or(usize::MAX),
+            query: Query { filter: parameters.filter()?, sort: parameters.sort()? },
+            offset: parameters.size("offset")?.unwrap_or(0),
+            limit: parameters.size("limit")?.unwrap_or(usize::MAX),
         })
     }
 
@@ -70,7 +63,48 @@ impl Asked {
     }
 }
 
-/// The devices that are asked for.
+/// The devices that are asked for, or what changed since a version.
+#[utoipa::path(
+    get, path = "/api/v1/devices", tag = "devices", operation_id = "listDevices",
+    params(
+        (
+            "since" = Option<u64>, Query, maximum = 9007199254740991i64,
+            description = "What changed after this version; everything if that is too long ago, another epoch, or \
+                           together with a parameter that selects devices. The answer then has no `since`"
+        ),
+        ("epoch" = Option<String>, Query, description = "The epoch that `since` is of"),
+        (
+            "state" = Option<Vec<Condition>>, Query, style = Form, explode = false, min_items = 1,
+            description = "Devices in one of these states"
+        ),
+        (
+            "label" = Option<Vec<String>>, Query, max_items = 8, pattern = "^[^:]{0,128}:[\\s\\S]{0,128}$",
+            description = "Devices with all of these labels, `key:value`"
+        ),
+        (
+            "q" = Option<String>, Query, max_length = 128,
+            description = "Devices with this text in their id or a label, whatever its case"
+        ),
+        (
+            "sort" = Option<String>, Query, pattern = "^-?(deviceID|count|age|state)$",
+            description = "The order, `-` in front for descending; what is not known comes last"
+        ),
+        ("offset" = Option<u64>, Query, maximum = 9007199254740991i64, description = "How many to leave out first"),
+        ("limit" = Option<u64>, Query, maximum = 9007199254740991i64, description = "How many at most"),
+        ("If-None-Match" = Option<String>, Header, description = "The ETag of an answer that the client has"),
+    ),
+    responses(
+        (
+            status = 200, description = "The devices", body = Document,
+            headers(("ETag" = String, description = "Names epoch and version"))
+        ),
+        (
+            status = 304, description = "Nothing has changed",
+            headers(("ETag" = String, description = "Names epoch and version"))
+        ),
+        (status = 400, description = "A parameter makes no sense"),
+    )
+)]
 pub async fn list(app: Data<App>, who: Identity, request: HttpRequest) -> Result<HttpResponse, Problem> {
     let asked = Asked::read(&request, app.feed.epoch())?;
     let connected = app.board.link().current;
@@ -122,6 +156,15 @@ pub fn is_known(request: &HttpRequest, tag: &EntityTag) -> bool {
 }
 
 /// One device.
+#[utoipa::path(
+    get, path = "/api/v1/devices/{id}", tag = "devices", operation_id = "getDevice",
+    params(("id" = DeviceID, Path, description = "The device")),
+    responses(
+        (status = 200, description = "The device", body = Device),
+        (status = 400, description = "The path names no device"),
+        (status = 404, description = "There is no such device"),
+    )
+)]
 pub async fn one(app: Data<App>, who: Identity, id: Path<String>) -> Result<HttpResponse, Problem> {
     let id = visible(&app, &who, &id)?;
     let device = app.board.read(|state| state.device(&id, who.scope, clock::now()));
@@ -130,7 +173,22 @@ pub async fn one(app: Data<App>, who: Identity, id: Path<String>) -> Result<Http
     Ok(json(text))
 }
 
-/// Takes a device away.
+/// Takes a device away: what the broker keeps of it, and its pictures.
+///
+/// One that runs comes back with its next birth.
+#[utoipa::path(
+    delete, path = "/api/v1/devices/{id}", tag = "devices", operation_id = "removeDevice",
+    params(("id" = DeviceID, Path, description = "The device")),
+    responses(
+        (status = 204, description = "It is gone"),
+        (status = 400, description = "The path names no device"),
+        (status = 404, description = "There is no such device"),
+        (
+            status = 503, description = "Not all of it is gone, try again",
+            headers(("Retry-After" = u32, description = "Seconds to wait"))
+        ),
+    )
+)]
 pub async fn delete(app: Data<App>, who: Identity, id: Path<String>) -> Result<HttpResponse, Problem> {
     let id = visible(&app, &who, &id)?;
     if app.board.read(|state| state.device(&id, who.scope, clock::now())).is_none() {

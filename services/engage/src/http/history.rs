@@ -4,6 +4,7 @@ use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use people_counter_events::DeviceID;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::devices::{json, unknown};
 use super::identity::visible;
@@ -12,17 +13,31 @@ use super::{App, Problem};
 use crate::access::Identity;
 use crate::state::{Failure, Point};
 
-#[derive(Serialize)]
+/// The last counts and failures of a device.
+#[derive(Serialize, ToSchema)]
+#[schema(as = History)]
 struct Body<'a> {
     #[serde(rename = "deviceID")]
     device_id: &'a DeviceID,
-    /// The oldest that this replica holds.
+    /// Time of the oldest that this replica holds, Unix seconds.
     since: Option<f64>,
     points: Vec<Point>,
     failures: Vec<Failure<'a>>,
 }
 
-/// The counts and failures that this replica has seen, oldest first; those after `?since=`.
+/// The counts and failures that this replica has seen, oldest first.
+#[utoipa::path(
+    get, path = "/api/v1/devices/{id}/history", tag = "devices", operation_id = "getHistory",
+    params(
+        ("id" = DeviceID, Path, description = "The device"),
+        ("since" = Option<f64>, Query, description = "Those after this time, Unix seconds"),
+    ),
+    responses(
+        (status = 200, description = "The counts and failures", body = Body),
+        (status = 400, description = "A parameter makes no sense"),
+        (status = 404, description = "There is no such device"),
+    )
+)]
 pub async fn get(
     app: Data<App>,
     who: Identity,
@@ -30,12 +45,9 @@ pub async fn get(
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let id = visible(&app, &who, &id)?;
-    let since: Option<f64> =
-        Parameters::of(&request, &["since"], &[])?.value("since", "a time in Unix seconds")?;
-    let since = since.unwrap_or(f64::NEG_INFINITY);
-    if since.is_nan() {
-        return Err(Problem::bad_request("since is not a time in Unix seconds"));
-    }
+    let since = Parameters::of(&request, &["since"], &[])?
+        .seconds("since", "a time in Unix seconds")?
+        .unwrap_or(f64::NEG_INFINITY);
     let known = app.board.read(|state| state.history(&id, since).zip(state.failures(&id, since)));
     let ((oldest, points), failed) = known.ok_or_else(|| unknown(&id))?;
     let failures = failed.iter().map(|failed| Failure::from(&**failed)).collect();

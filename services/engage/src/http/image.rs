@@ -20,8 +20,31 @@ const IMMUTABLE: &str = "private, max-age=31536000, immutable";
 /// The newest one does.
 const NEWEST: &str = "private, no-cache";
 
-/// The picture of the newest result, or with `?frame=` that of one of the last; with `?size=` at most that
-/// wide.
+/// The picture of the newest result, or of one of the last.
+#[utoipa::path(
+    get, path = "/api/v1/devices/{id}/image", tag = "devices", operation_id = "getImage",
+    params(
+        ("id" = DeviceID, Path, description = "The device"),
+        ("frame" = Option<String>, Query, format = "uuid", description = "The picture that this result was counted from"),
+        ("size" = Option<u32>, Query, minimum = 32, maximum = 10000, description = "At most that wide, an upright JPEG"),
+        ("If-None-Match" = Option<String>, Header, description = "The ETag of a picture that the client has"),
+    ),
+    responses(
+        (
+            status = 200, description = "The picture",
+            content((Vec<u8> = "image/jpeg"), (Vec<u8> = "image/png"), (Vec<u8> = "image/webp")),
+            headers(("ETag" = String, description = "Names the picture"))
+        ),
+        (
+            status = 304, description = "The client has it",
+            headers(("ETag" = String, description = "Names the picture"))
+        ),
+        (status = 400, description = "A parameter makes no sense"),
+        (status = 404, description = "There is no such device, or no picture of it that may be shown"),
+        (status = 502, description = "What the store has is no picture, or too large a one"),
+        (status = 503, description = "The store does not answer"),
+    )
+)]
 pub async fn get(
     app: Data<App>,
     who: Identity,

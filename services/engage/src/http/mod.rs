@@ -1,9 +1,11 @@
 //! The web server: page, REST, stream, health and metrics.
 
+mod admission;
 mod alerts;
 mod assets;
 mod connection;
 mod devices;
+mod events;
 mod guard;
 mod health;
 mod history;
@@ -11,6 +13,7 @@ mod identity;
 mod image;
 mod link;
 mod nodes;
+mod openapi;
 mod origin;
 mod problem;
 mod query;
@@ -25,7 +28,7 @@ mod version;
 use std::sync::Arc;
 
 use iot_chassis::{Stop, Telemetry};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::access::Access;
 use crate::board::Board;
@@ -65,4 +68,17 @@ pub struct App {
     pub settings: Http,
     /// Says that the service stops.
     pub stop: Stop,
+}
+
+impl App {
+    /// A place for one more viewer.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn place(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        Arc::clone(&self.viewers).try_acquire_owned().map_err(|_| {
+            self.metrics.viewers_refused.inc();
+            Problem::unavailable("viewers", "there are as many viewers as allowed, try again later")
+        })
+    }
 }

@@ -6,6 +6,7 @@ use actix_web::http::header::{ALLOW, CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICAT
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::access::Role;
 
@@ -19,16 +20,26 @@ pub struct Problem {
     allow: Option<String>,
 }
 
-#[derive(Serialize)]
-struct Details<'a> {
+/// An error (RFC 9457).
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub struct Details<'a> {
+    /// Names the kind of problem for programs.
     #[serde(rename = "type")]
+    #[schema(pattern = "^urn:people-counter:problem:[a-z-]+$")]
     kind: String,
+    /// The name of the status.
     title: &'a str,
+    /// The status.
     status: u16,
+    /// What happened and what to do, for people.
     detail: &'a str,
 }
 
 impl Problem {
+    /// The content type of problem details.
+    pub const CONTENT_TYPE: &str = "application/problem+json";
+
     /// A problem; `code` names its kind for programs, `detail` says for people what happened.
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
         Self { status, code, detail: detail.into(), retry_after: None, allow: None }
@@ -59,8 +70,7 @@ impl Problem {
 
     /// It takes another role.
     pub fn forbidden(role: Role) -> Self {
-        let role = format!("{role:?}").to_lowercase();
-        Self::new(StatusCode::FORBIDDEN, "role", format!("this takes the role {role}"))
+        Self::new(StatusCode::FORBIDDEN, "role", format!("this takes the role {}", role.as_str()))
     }
 
     /// It is about all devices.
@@ -99,7 +109,7 @@ impl ResponseError for Problem {
             detail: &self.detail,
         };
         let mut response = HttpResponse::build(self.status);
-        response.content_type("application/problem+json").insert_header((CACHE_CONTROL, "no-store"));
+        response.content_type(Self::CONTENT_TYPE).insert_header((CACHE_CONTROL, "no-store"));
         if let Some(seconds) = self.retry_after {
             response.insert_header((RETRY_AFTER, seconds));
         }

@@ -6,6 +6,10 @@ use std::str::FromStr;
 use actix_web::HttpRequest;
 
 use super::Problem;
+use crate::state::{Filter, QueryError, Sort};
+
+/// Largest whole number that a double holds with all before it.
+const LARGEST_NUMBER: u64 = (1 << 53) - 1;
 
 /// The parameters of a request, each of which must be known and, unless it is a list, be there once.
 pub struct Parameters(Vec<(String, String)>);
@@ -51,11 +55,66 @@ impl Parameters {
         self.text(name).map(read).transpose()
     }
 
+    /// A whole number that every program can hold, JavaScript included.
+    ///
+    /// # Errors
+    /// When the text is none.
+    pub fn number(&self, name: &str) -> Result<Option<u64>, Problem> {
+        let number: Option<u64> = self.value(name, "a whole number")?;
+        match number {
+            Some(number) if number > LARGEST_NUMBER => {
+                Err(Problem::bad_request(format!("{name} is larger than {LARGEST_NUMBER}")))
+            }
+            number => Ok(number),
+        }
+    }
+
+    /// The same, of things that are counted in memory.
+    ///
+    /// # Errors
+    /// When the text is none.
+    pub fn size(&self, name: &str) -> Result<Option<usize>, Problem> {
+        // no memory holds more than what this leaves out
+        let number = self.number(name)?;
+        Ok(number.map(|number| usize::try_from(number).unwrap_or(usize::MAX)))
+    }
+
+    /// A time in Unix seconds, or a number of seconds.
+    ///
+    /// # Errors
+    /// When the text is no finite number.
+    pub fn seconds(&self, name: &str, what: &str) -> Result<Option<f64>, Problem> {
+        let seconds: Option<f64> = self.value(name, what)?;
+        match seconds {
+            Some(seconds) if !seconds.is_finite() => {
+                Err(Problem::bad_request(format!("{name} is not {what}")))
+            }
+            seconds => Ok(seconds),
+        }
+    }
+
+    /// Which devices: the parameters `state`, `label` and `q`.
+    ///
+    /// # Errors
+    /// When one of them makes no sense.
+    pub fn filter(&self) -> Result<Filter, Problem> {
+        let states = self.text("state").into_iter().flat_map(|text| text.split(','));
+        Filter::new(states, self.pairs("label")?, self.text("q").unwrap_or_default()).map_err(bad_query)
+    }
+
+    /// In which order: the parameter `sort`.
+    ///
+    /// # Errors
+    /// When there is no such order.
+    pub fn sort(&self) -> Result<Sort, Problem> {
+        Ok(self.text("sort").map(str::parse).transpose().map_err(bad_query)?.unwrap_or_default())
+    }
+
     /// The parameters `name=key:value`.
     ///
     /// # Errors
     /// When there is no colon.
-    pub fn pairs(&self, name: &str) -> Result<BTreeMap<String, String>, Problem> {
+    fn pairs(&self, name: &str) -> Result<BTreeMap<String, String>, Problem> {
         let pair = |text: &str| {
             let (key, value) = text.split_once(':')?;
             Some((key.to_owned(), value.to_owned()))
@@ -63,4 +122,8 @@ impl Parameters {
         let read = self.all(name).map(pair).collect::<Option<_>>();
         read.ok_or_else(|| Problem::bad_request(format!("{name} is not key:value")))
     }
+}
+
+fn bad_query(error: QueryError) -> Problem {
+    Problem::bad_request(error.to_string())
 }

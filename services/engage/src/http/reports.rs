@@ -1,13 +1,16 @@
 //! `/api/v1/reports/occupancy`: how many people there were, from the counts that this replica holds.
 
 use std::fmt::Write;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
 use actix_web::web::{Data, block};
 use actix_web::{HttpRequest, HttpResponse};
 use people_counter_events::DeviceID;
-use serde::Serialize;
+use serde::de::IntoDeserializer;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::devices::json;
 use super::query::Parameters;
@@ -16,7 +19,7 @@ use crate::access::Identity;
 use crate::board::Board;
 use crate::clock;
 use crate::push::report::{Period, Step, occupancy as steps_of};
-use crate::state::{Condition, Device, Filter, Query, QueryError, Sort};
+use crate::state::{Condition, Device, Query, Sort};
 
 /// Most steps of all devices together.
 const MOST_STEPS: usize = 100_000;
@@ -28,22 +31,47 @@ const DEFAULT_STEP: f64 = 300.0;
 struct Asked {
     query: Query,
     period: Period,
-    csv: bool,
+    format: Format,
 }
 
-#[derive(Serialize)]
+/// How a report is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// As JSON.
+    #[default]
+    Json,
+    /// As CSV, a line for each step.
+    Csv,
+}
+
+impl FromStr for Format {
+    type Err = serde::de::value::Error;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::deserialize(text.into_deserializer())
+    }
+}
+
+/// How many people there were.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Report)]
 struct Document {
+    /// Unix seconds.
     from: f64,
+    /// Unix seconds.
     to: f64,
+    /// Length of a step, seconds.
     step: f64,
     devices: Vec<Reported>,
 }
 
-#[derive(Serialize)]
+/// The same of one device.
+#[derive(Serialize, ToSchema)]
 struct Reported {
     #[serde(rename = "deviceID")]
     device_id: DeviceID,
-    /// The oldest count that this replica holds.
+    /// Time of the oldest count that this replica holds, Unix seconds.
     since: Option<f64>,
     steps: Vec<Step>,
 }
@@ -52,28 +80,53 @@ impl Asked {
     fn read(request: &HttpRequest, now: f64) -> Result<Self, Problem> {
         let parameters =
             Parameters::of(request, &["from", "to", "step", "format", "state", "q"], &["label"])?;
-        let to = parameters.value("to", "a time in Unix seconds")?.unwrap_or(now);
-        let from = parameters.value("from", "a time in Unix seconds")?.unwrap_or(to - DEFAULT_SPAN);
-        let step = parameters.value("step", "a number of seconds")?.unwrap_or(DEFAULT_STEP);
+        let to = parameters.seconds("to", "a time in Unix seconds")?.unwrap_or(now);
+        let from = parameters.seconds("from", "a time in Unix seconds")?.unwrap_or(to - DEFAULT_SPAN);
+        let step = parameters.seconds("step", "a number of seconds")?.unwrap_or(DEFAULT_STEP);
         let period = Period { from, to, step };
         period.check().map_err(Problem::bad_request)?;
-        let csv = match parameters.text("format") {
-            None | Some("json") => false,
-            Some("csv") => true,
-            Some(_) => return Err(Problem::bad_request("format is json or csv")),
-        };
-        let states = parameters.text("state").into_iter().flat_map(|text| text.split(','));
-        let text = parameters.text("q").unwrap_or_default();
-        let bad = |error: QueryError| Problem::bad_request(error.to_string());
-        let filter = Filter::new(states, parameters.pairs("label")?, text).map_err(bad)?;
-        Ok(Self { query: Query { filter, sort: Sort::default() }, period, csv })
+        let format = parameters.value("format", "json or csv")?.unwrap_or_default();
+        let filter = parameters.filter()?;
+        Ok(Self { query: Query { filter, sort: Sort::default() }, period, format })
     }
 }
 
-/// The report that is asked for.
+/// How many people there were in each step of a time.
+#[utoipa::path(
+    get, path = "/api/v1/reports/occupancy", tag = "devices", operation_id = "getOccupancy",
+    params(
+        ("from" = Option<f64>, Query, description = "Unix seconds; an hour before `to` if it is not given"),
+        ("to" = Option<f64>, Query, description = "Unix seconds, after `from`; now if it is not given"),
+        (
+            "step" = Option<f64>, Query, minimum = 1,
+            description = "Length of a step, seconds; 300 if it is not given. At most 10,000 steps of a device"
+        ),
+        ("format" = Option<Format>, Query, description = "`json` if it is not given"),
+        (
+            "state" = Option<Vec<Condition>>, Query, style = Form, explode = false, min_items = 1,
+            description = "Devices in one of these states"
+        ),
+        (
+            "label" = Option<Vec<String>>, Query, max_items = 8, pattern = "^[^:]{0,128}:[\\s\\S]{0,128}$",
+            description = "Devices with all of these labels, `key:value`"
+        ),
+        (
+            "q" = Option<String>, Query, max_length = 128,
+            description = "Devices with this text in their id or a label, whatever its case"
+        ),
+    ),
+    responses(
+        (
+            status = 200, description = "The report",
+            content((Document = "application/json"), (String = "text/csv"))
+        ),
+        (status = 400, description = "A parameter makes no sense, or there are too many steps"),
+        (status = 503, description = "The report could not be made"),
+    )
+)]
 pub async fn occupancy(app: Data<App>, who: Identity, request: HttpRequest) -> Result<HttpResponse, Problem> {
     let now = clock::now();
-    let Asked { query, period, csv } = Asked::read(&request, now)?;
+    let Asked { query, period, format } = Asked::read(&request, now)?;
     let devices = query.select(app.board.read(|state| state.all(who.scope, now)));
     if devices.len().saturating_mul(period.number()) > MOST_STEPS {
         return Err(Problem::bad_request(format!(
@@ -86,7 +139,7 @@ pub async fn occupancy(app: Data<App>, who: Identity, request: HttpRequest) -> R
         .map_err(|_| Problem::unavailable("busy", "the report could not be made, try again later"))?;
     let Period { from, to, step } = period;
     let document = Document { from, to, step, devices };
-    Ok(if csv {
+    Ok(if format == Format::Csv {
         HttpResponse::Ok()
             .insert_header((CONTENT_TYPE, "text/csv; charset=utf-8; header=present"))
             .insert_header((CONTENT_DISPOSITION, "attachment; filename=\"occupancy.csv\""))

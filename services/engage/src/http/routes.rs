@@ -4,7 +4,8 @@ use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse, Resource, Route, guard, web};
 
 use super::{
-    Problem, alerts, assets, devices, health, history, image, nodes, reports, session, summary, version,
+    Problem, alerts, assets, devices, events, health, history, image, nodes, openapi, reports, session,
+    summary, version,
 };
 use crate::access::Role;
 use crate::live;
@@ -61,6 +62,8 @@ pub const ENDPOINTS: &[Endpoint] = &[
     get("/api/v1/reports/occupancy", LOOK, |route| route.to(reports::occupancy)),
     get("/api/v1/version", LOOK, |route| route.to(version::get)),
     get("/api/v1/stream", LOOK, |route| route.to(live::open)),
+    get("/api/v1/events", LOOK, |route| route.to(events::get)),
+    get("/api/v1/openapi.json", Needs::Nothing, |route| route.to(openapi::get)),
     get("/healthz", Needs::Nothing, |route| route.to(health::healthz)),
     get("/readyz", Needs::Nothing, |route| route.to(health::readyz)),
     get("/metrics", Needs::Everything(Role::Viewer), |route| route.to(health::metrics)),

@@ -16,6 +16,7 @@ use iot_chassis::Stop;
 use socket2::{Domain, Socket, Type};
 use tokio::time::timeout;
 
+use super::admission::Admission;
 use super::connection::Connection;
 use super::guard::guard;
 use super::link::Link;
@@ -25,6 +26,9 @@ use crate::config::Http;
 
 /// Connections that may wait to be accepted: all viewers may come back at once.
 const BACKLOG: i32 = 4096;
+
+/// Connections of a worker beyond the limit, on their way to be turned away.
+const TURNED_AWAY: usize = 1024;
 
 /// How long open requests may take to finish after the stop; viewers are told at once.
 const SHUTDOWN_SECONDS: u64 = 1;
@@ -75,11 +79,12 @@ impl Server {
         let acceptor = certificate.map(Certificate::acceptor).transpose()?;
         let settings = app.settings.clone();
         let address = listener.local_addr().context("cannot tell the web server's address")?;
+        let admission = Admission::new(&settings, app.metrics.clone());
         let builder = actix_web::dev::Server::build();
         let stopping = builder.graceful_shutdown_signal();
         let running = builder
             .disable_signals()
-            .max_concurrent_connections(settings.max_connections)
+            .max_concurrent_connections(settings.max_connections.saturating_add(TURNED_AWAY))
             .shutdown_timeout(SHUTDOWN_SECONDS)
             .listen("engage", listener, move || {
                 let app = app.clone();
@@ -103,14 +108,15 @@ impl Server {
                     })
                     .finish(map_config(service, |()| AppConfig::default()));
                 let (limit, patience) = (settings.write_timeout, settings.request_timeout);
-                let acceptor = acceptor.clone();
+                let (acceptor, admission) = (acceptor.clone(), Arc::clone(&admission));
                 fn_service(move |socket: TcpStream| {
-                    let acceptor = acceptor.clone();
+                    let (acceptor, admission) = (acceptor.clone(), Arc::clone(&admission));
                     async move {
+                        let place = admission.enter().await.ok_or(io::ErrorKind::ConnectionRefused)?;
                         // messages are whole, so there is nothing to wait for
                         socket.set_nodelay(true)?;
                         let peer = socket.peer_addr().ok();
-                        let connection = Connection::new(socket, limit);
+                        let connection = Connection::new(socket, limit).holding(place);
                         let link = match acceptor {
                             None => Link::Plain(connection),
                             Some(acceptor) => {

@@ -7,32 +7,38 @@ use actix_web::http::header::{CACHE_CONTROL, COOKIE, ContentType, HeaderMap, SET
 use actix_web::web::{Bytes, Data};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{App, Problem};
 use crate::access::{Denied, Identity, Role};
 use crate::clock;
 
 /// Name of the cookie that holds a session.
-const NAME: &str = "people-counter-session";
+pub const NAME: &str = "people-counter-session";
 
 /// Longest login, bytes.
 const LONGEST: usize = 4096;
 
-#[derive(Deserialize)]
+/// Who logs in.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Login {
     name: String,
     password: String,
 }
 
-#[derive(Serialize)]
+/// Who asks.
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Session<'a> {
+    /// Whether there is any access control.
     access_control: bool,
+    /// `null` without access control and for nobody that is known.
     user: Option<User<'a>>,
 }
 
-#[derive(Serialize)]
+/// A user, or the name of a token.
+#[derive(Serialize, ToSchema)]
 struct User<'a> {
     name: &'a str,
     role: Role,
@@ -51,19 +57,46 @@ fn answer(app: &App, identity: Option<&Identity>, cookie: Option<String>) -> Htt
 }
 
 /// Who asks.
+#[utoipa::path(
+    get, path = "/api/v1/session", tag = "session", operation_id = "getSession",
+    responses((status = 200, description = "Who is known by the cookie or token, if any", body = Session))
+)]
 pub async fn get(app: Data<App>, identity: Option<Identity>) -> HttpResponse {
     answer(&app, identity.as_ref(), None)
 }
 
 /// Logs in.
-pub async fn post(app: Data<App>, request: HttpRequest, body: Bytes) -> Result<HttpResponse, Problem> {
+#[utoipa::path(
+    post, path = "/api/v1/session", tag = "session", operation_id = "logIn",
+    request_body = Login,
+    responses(
+        (
+            status = 200, description = "The cookie is set", body = Session,
+            headers(("Set-Cookie" = String, description = "The session"))
+        ),
+        (status = 400, description = "The body is no login"),
+        (status = 401, description = "Name or password is wrong"),
+        (status = 409, description = "There is no access control"),
+        (status = 413, description = "The body has more than 4 KiB"),
+        (
+            status = 429, description = "Too many logins were tried",
+            headers(("Retry-After" = u32, description = "Seconds to wait"))
+        ),
+    )
+)]
+pub async fn post(
+    app: Data<App>,
+    request: HttpRequest,
+    body: actix_web::Result<Bytes>,
+) -> Result<HttpResponse, Problem> {
     if !app.access.is_on() {
         let detail = "there is no access control here, nobody needs to log in";
         return Err(Problem::new(StatusCode::CONFLICT, "no-access-control", detail));
     }
-    if body.len() > LONGEST {
-        return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "a login has at most 4 KiB"));
-    }
+    // one that the framework did not read was larger still, or broke off
+    let body = body.ok().filter(|body| body.len() <= LONGEST).ok_or_else(|| {
+        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "a login has at most 4 KiB")
+    })?;
     let Login { name, password } = serde_json::from_slice(&body)
         .map_err(|_| Problem::bad_request("a login is {\"name\": …, \"password\": …} in JSON"))?;
     let peer = request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
@@ -85,6 +118,13 @@ pub async fn post(app: Data<App>, request: HttpRequest, body: Bytes) -> Result<H
 }
 
 /// Logs out.
+#[utoipa::path(
+    delete, path = "/api/v1/session", tag = "session", operation_id = "logOut",
+    responses((
+        status = 204, description = "The cookie is taken away",
+        headers(("Set-Cookie" = String, description = "No session"))
+    ))
+)]
 pub async fn delete(app: Data<App>) -> HttpResponse {
     let mut response = HttpResponse::NoContent();
     response.insert_header((CACHE_CONTROL, "no-store")).insert_header((SET_COOKIE, set(&app, "", 0))).finish()

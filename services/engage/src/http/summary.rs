@@ -3,6 +3,7 @@
 use actix_web::HttpResponse;
 use actix_web::web::Data;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::App;
 use super::devices::json;
@@ -11,17 +12,26 @@ use crate::clock;
 use crate::feed::to_millis;
 use crate::state::Summary;
 
-#[derive(Serialize)]
+/// The sums at one version.
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Sums)]
 struct Body<'a> {
+    /// Names the state of this replica.
     epoch: &'a str,
     version: u64,
+    /// Unix seconds.
     server_time: f64,
+    /// Whether the state is what the broker has.
     connected: bool,
     summary: Summary,
 }
 
 /// The sums over the devices that may be seen.
+#[utoipa::path(
+    get, path = "/api/v1/summary", tag = "devices", operation_id = "getSummary",
+    responses((status = 200, description = "The sums", body = Body))
+)]
 pub async fn get(app: Data<App>, who: Identity) -> HttpResponse {
     let (version, summary) = app.board.read(|state| (state.version(), state.summary(who.scope)));
     let body = Body {

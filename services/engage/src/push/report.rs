@@ -2,6 +2,7 @@
 //! Pure. A gap is a gap: where nothing is known, nothing is said.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::state::Point;
 
@@ -20,7 +21,7 @@ pub struct Period {
 }
 
 /// One step.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, ToSchema)]
 pub struct Step {
     /// Where it begins, Unix seconds.
     pub from: f64,

@@ -5,15 +5,19 @@ use std::sync::Arc;
 
 use people_counter_events::{AnalysisFailed, FailureReason, FrameID};
 use serde::Serialize;
+use utoipa::ToSchema;
 
-/// A failure as viewers see it.
-#[derive(Debug, Serialize)]
+/// Why a picture could not be analysed.
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Failure<'a> {
     reason: FailureReason,
+    /// The same for people.
     message: &'a str,
+    /// When, by the gateway's clock; Unix seconds.
     failed_timestamp: f64,
     #[serde(rename = "frameID")]
+    #[schema(value_type = String, format = "uuid")]
     frame_id: FrameID,
 }
 

@@ -3,9 +3,10 @@
 use std::collections::VecDeque;
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// A count at a time.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, ToSchema)]
 pub struct Point {
     /// When it was counted, by the gateway's clock; Unix seconds.
     pub timestamp: f64,

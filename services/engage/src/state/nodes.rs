@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use people_counter_events::{ServiceState, ServiceStatus};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::view::to_millis;
 
@@ -20,7 +21,7 @@ struct Heard {
 }
 
 /// A node as it is told.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Node {
     /// What it last said of itself.
     #[serde(flatten)]

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use super::view::{Condition, Device};
 
-/// Longest text that may be searched for, bytes.
+/// Longest text that may be searched for, characters.
 const LONGEST_TEXT: usize = 128;
 
 /// Most labels that may be asked for at once.
@@ -43,7 +43,7 @@ pub enum QueryError {
     #[error("state is one or more of live, stale, offline, failing and unknown")]
     State,
     /// A text is too long.
-    #[error("a text to search for has at most {LONGEST_TEXT} bytes")]
+    #[error("a text to search for has at most {LONGEST_TEXT} characters")]
     Text,
     /// Too many labels.
     #[error("at most {MOST_LABELS} labels can be asked for")]
@@ -91,8 +91,8 @@ impl Filter {
         if labels.len() > MOST_LABELS {
             return Err(QueryError::Labels);
         }
-        let longest = labels.iter().map(|(key, value)| key.len().max(value.len())).max();
-        if text.len().max(longest.unwrap_or_default()) > LONGEST_TEXT {
+        let too_long = |text: &str| text.chars().nth(LONGEST_TEXT).is_some();
+        if too_long(text) || labels.iter().any(|(key, value)| too_long(key) || too_long(value)) {
             return Err(QueryError::Text);
         }
         Ok(Self { states, labels, text: text.to_lowercase() })

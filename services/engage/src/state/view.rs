@@ -9,13 +9,15 @@ use people_counter_events::{
     Alert, AnalysisFailed, DeviceID, DeviceStatus, FrameID, Model, PeopleCounted, Person, Picture,
 };
 use serde::{Serialize, Serializer};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use super::entry::{CLOCK_TOLERANCE, Entry, stale_after};
 use super::failures::Failure;
 use super::picture::image_url;
 
 /// The state of a device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Condition {
     /// Its count is as fresh as its cadence allows.
@@ -47,7 +49,7 @@ impl Condition {
 }
 
 /// Sums over all devices.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, ToSchema)]
 pub struct Summary {
     /// People counted by the live devices.
     pub people: u64,
@@ -249,40 +251,78 @@ pub struct Changes {
     pub alerts: Option<Vec<Arc<Alert>>>,
 }
 
-#[derive(Serialize)]
+/// One device at the `serverTime` of the document it stands in.
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Json<'a> {
     #[serde(rename = "deviceID")]
     device_id: &'a DeviceID,
     state: Condition,
+    /// People; `null` when never counted.
     count: Option<u32>,
+    /// Age of the count; `null` when there is none, or no clock can tell.
     age_seconds: Option<f64>,
+    /// When it was counted, by the gateway's clock; Unix seconds.
     analysed_timestamp: Option<f64>,
+    /// When the picture was taken, by the camera's clock; Unix seconds.
     creation_timestamp: Option<f64>,
+    /// When the scene was last compared with the picture of this result and had not changed, by the camera's clock.
     unchanged: Option<f64>,
+    /// The camera's clock minus the gateway's, only when over 5 s.
     clock_offset_seconds: Option<f64>,
+    /// The gateway's clock minus this replica's, only when over 5 s.
     gateway_ahead_seconds: Option<f64>,
     #[serde(rename = "frameID")]
+    #[schema(value_type = Option<String>, format = "uuid")]
     frame_id: Option<FrameID>,
+    /// The run of the device that took the picture.
     #[serde(rename = "bootID")]
     boot_id: Option<u64>,
+    /// Number of the picture in that run.
     sequence: Option<u64>,
+    /// Of the picture, pixels.
     width: Option<u32>,
+    /// Of the picture, pixels.
     height: Option<u32>,
+    /// What may be seen of the picture.
     picture: Option<Picture>,
+    /// Where the picture is; `null` when there is nothing to see.
     image: Option<String>,
+    /// Those who were counted, where the model told.
     people: &'a [Person],
     model: Option<&'a Model>,
+    /// The inference node that counted.
     node: Option<&'a str>,
+    /// How long that took, milliseconds.
     duration_ms: Option<f64>,
+    /// Kind of the camera's source.
     source: &'a str,
+    /// Usual time between two pictures.
     cadence_seconds: f64,
+    /// How long a count stays live without another.
     stale_after_seconds: f64,
     labels: &'a BTreeMap<String, String>,
+    /// What is wrong with the camera, for people.
     problem: Option<&'a str>,
+    /// Pictures that wait in the device.
     spool_depth: u64,
+    /// Pictures that the device gave up, by reason.
     dropped: &'a BTreeMap<String, u64>,
+    /// The newest failure, only while newer than the result.
     failure: Option<Failure<'a>>,
+}
+
+/// A device is described by what it is written as.
+impl PartialSchema for Device {
+    fn schema() -> RefOr<Schema> {
+        Json::schema()
+    }
+}
+
+impl ToSchema for Device {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        Json::schemas(schemas);
+    }
 }
 
 impl Serialize for Device {

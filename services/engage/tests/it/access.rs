@@ -9,6 +9,7 @@ use reqwest::{Method, Response, StatusCode};
 use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};
 
+use crate::events::{Event, Events};
 use crate::messages::{private, result, status};
 use crate::stage::{Engage, Stage, eventually};
 use crate::viewer::{Viewer, open_with};
@@ -64,6 +65,19 @@ async fn code(answer: Response) -> String {
     problem["type"].as_str().unwrap_or_default().trim_start_matches("urn:people-counter:problem:").to_owned()
 }
 
+/// The body of an answer; of one without end its first message.
+async fn body(answer: Response) -> String {
+    if answer.headers().get("content-type").is_none_or(|kind| kind != "text/event-stream") {
+        return answer.text().await.unwrap();
+    }
+    let mut events = Events::new(answer);
+    loop {
+        if let Event::Message(_, message) = events.next().await.expect("the events ended") {
+            return message.to_string();
+        }
+    }
+}
+
 /// What an endpoint has to answer to somebody: `None` if it lets them in.
 fn refusal(endpoint: &Endpoint, who: Option<&Token>) -> Option<(StatusCode, &'static str)> {
     let (role, everything) = match endpoint.needs {
@@ -104,7 +118,7 @@ async fn every_route_with_every_role_and_a_foreign_device() {
                 None => {
                     let refused = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN].contains(&status);
                     assert!(!refused, "{asked}: {status}");
-                    let body = answer.text().await.unwrap();
+                    let body = body(answer).await;
                     assert!(
                         !scoped || !body.contains("foreign"),
                         "{asked} tells of a foreign device: {body}"
@@ -116,6 +130,12 @@ async fn every_route_with_every_role_and_a_foreign_device() {
                 assert_eq!(answer.status(), StatusCode::NOT_FOUND, "{asked}, but a foreign device");
                 assert_eq!(code(answer).await, "unknown-device", "{asked}, but a foreign device");
             }
+        }
+        for query in ["devices=foreign,own-1", "q=foreign", "state=live"] {
+            let answer = engage.ask(&Method::GET, &format!("/api/v1/events?{query}"), token).await;
+            let expected = if who.is_some() { StatusCode::OK } else { StatusCode::UNAUTHORIZED };
+            assert_eq!(answer.status(), expected, "{query}");
+            assert!(!(scoped && body(answer).await.contains("foreign")), "events of {query} to {token:?}");
         }
         // whatever is appended to the address
         for query in ["q=foreign", "state=live", "since=0", "limit=9", "label=floor:2", "sort=-count"] {

@@ -3,7 +3,9 @@
 
 mod access;
 mod crowd;
+mod events;
 mod history;
+mod limits;
 mod messages;
 mod page;
 mod pictures;

@@ -101,7 +101,8 @@ async fn only_what_changed_since_a_version() {
     assert_eq!((ids(&delta), &delta["removed"]), (vec!["cam-2"], &serde_json::json!(["cam-3"])));
     assert_eq!((&delta["total"], &delta["summary"]["people"]), (&2.into(), &6.into()));
     // a version of another run, or one that never was: everything
-    for other in [format!("since={version}&epoch=other"), "since=999999".to_owned()] {
+    let selected = format!("since={version}&epoch={epoch}&limit=2");
+    for other in [format!("since={version}&epoch=other"), "since=999999".to_owned(), selected] {
         let all = engage.json(&format!("/api/v1/devices?{other}")).await;
         assert!(all.get("since").is_none() && ids(&all).len() == 2, "{other}: {all}");
     }
