@@ -7,15 +7,18 @@ mod deploy;
 mod every_frame;
 mod faults;
 mod layout;
+mod openapi;
 mod page;
 mod page_access;
 mod page_alerts;
+mod page_api;
 mod page_login;
 mod page_many;
 mod page_services;
 mod page_states;
 mod privacy;
 mod start;
+mod stream;
 mod system;
 #[cfg(feature = "camera")]
 mod usb;

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 const CALM: f64 = 3600.0;
 
 /// axe-core, as the checks of the page install it.
-fn axe() -> String {
+pub fn axe() -> String {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("page/node_modules/axe-core/axe.min.js");
     std::fs::read_to_string(&path).unwrap_or_else(|error| {
         panic!("{}: {error}; it comes with: npm ci --prefix tests/page", path.display())
@@ -70,7 +70,7 @@ async fn axe_finds_nothing_on_any_view_in_either_scheme() {
     }
 }
 
-async fn no_violation(browser: &Browser, axe: &str, where_: &str) {
+pub async fn no_violation(browser: &Browser, axe: &str, where_: &str) {
     browser.script(axe).await;
     // a transition between two colours has a third
     let run = "const done = arguments[arguments.length - 1]; \

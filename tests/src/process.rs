@@ -62,17 +62,31 @@ impl Process {
     /// # Panics
     /// When it cannot be started.
     pub fn start_with(name: &str, arguments: &[&str], variables: &[(&str, &str)], folder: &Path) -> Self {
+        Self::start_program(&binary(name), arguments, variables, folder)
+    }
+
+    /// [`Process::start_with`] for a program that is none of ours.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub fn start_program(
+        program: &Path,
+        arguments: &[&str],
+        variables: &[(&str, &str)],
+        folder: &Path,
+    ) -> Self {
+        let name = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let log = folder.join(format!("{name}-{}.log", unique()));
         let file = std::fs::File::create(&log).expect("the log can be written");
-        let child = Command::new(binary(name))
+        let child = Command::new(program)
             .args(arguments)
             .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(file.try_clone().expect("a file handle can be cloned"))
             .stderr(file)
             .spawn()
-            .unwrap_or_else(|error| panic!("{name}: {error}"));
-        Self { name: name.into(), child, log }
+            .unwrap_or_else(|error| panic!("{}: {error}", program.display()));
+        Self { name, child, log }
     }
 
     /// Process id.

@@ -75,6 +75,11 @@ impl Rest {
         &self.base
     }
 
+    /// Its host and port.
+    pub fn address(&self) -> &str {
+        self.base.trim_start_matches("http://")
+    }
+
     /// Status and body of a path.
     pub async fn get(&self, path: &str) -> Option<(u16, Vec<u8>)> {
         let answer = self.http.get(format!("{}{path}", self.base)).send().await.ok()?;

@@ -66,7 +66,7 @@ pub enum Kind {
     Delta,
 }
 
-/// A device in a message, as far as a load generator looks.
+/// A device in a message, as far as tests and load generator look.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Seen<'a> {
@@ -79,6 +79,8 @@ pub struct Seen<'a> {
     pub sequence: Option<u64>,
     /// When it was counted, Unix seconds.
     pub analysed_timestamp: Option<f64>,
+    /// When the picture was taken, Unix seconds.
+    pub creation_timestamp: Option<f64>,
 }
 
 /// A connection to the stream.

@@ -3,14 +3,12 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use futures_util::{SinkExt, StreamExt};
 use people_counter_tests::process::{Process, resident};
 use people_counter_tests::rest::Rest;
 use people_counter_tests::servers::Servers;
 use people_counter_tests::system::{System, sample_frames};
+use people_counter_tests::viewer::{Kind, Message, Viewer};
 use people_counter_tests::wait::free_port;
-use serde_json::Value;
-use tokio_tungstenite::tungstenite::Message as Frame;
 
 /// How long delays are collected.
 const COLLECT: Duration = Duration::from_secs(30);
@@ -46,20 +44,17 @@ async fn demo() {
         format!("{:.2} s", started.elapsed().as_secs_f64()),
     );
 
-    let url = format!("ws://127.0.0.1:{port}/api/v1/stream");
-    let (mut stream, _) = tokio_tungstenite::connect_async(url).await.unwrap();
+    let mut viewer = Viewer::connect(rest.address(), None).await.unwrap();
     let mut delays = Vec::new();
     let deadline = Instant::now() + COLLECT;
     while Instant::now() < deadline {
-        let Frame::Text(text) = stream.next().await.unwrap().unwrap() else { continue };
+        let text = viewer.next().await.expect("the stream goes on");
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64();
-        let message: Value = serde_json::from_str(&text).unwrap();
-        if message["type"] == "delta" {
-            let captured = message["devices"].as_array().unwrap().iter();
-            delays.extend(captured.filter_map(|device| Some(now - device["creationTimestamp"].as_f64()?)));
+        let message: Message<'_> = serde_json::from_str(&text).unwrap();
+        if message.kind == Kind::Delta {
+            delays.extend(message.devices.iter().filter_map(|device| Some(now - device.creation_timestamp?)));
         }
-        let ack = serde_json::json!({ "type": "ack", "version": message["version"] });
-        stream.send(Frame::text(ack.to_string())).await.unwrap();
+        viewer.acknowledge(message.version).await.expect("the stream goes on");
     }
     delays.sort_by(f64::total_cmp);
     let at = |share: f64| delays[(delays.len() as f64 * share) as usize] * 1000.0;
