@@ -80,7 +80,7 @@ function trial(path, operation) {
     input.required = parameter.required === true;
     return { parameter, input };
   });
-  const answer = html("pre", { role: "status", hidden: "" });
+  const answer = html("pre", { role: "status", tabindex: "0", hidden: "" });
   const form = html(
     "form",
     {},
