@@ -15,7 +15,7 @@
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
 //! use iot_mqtt::{Config, Message, Options};
 //!
-//! let config = Config { url: "mqtt://localhost:1883".into(), ..Config::default() };
+//! let config = Config::default().with(|config| config.url = "mqtt://localhost:1883".into());
 //! let mut options = Options::new(config, "thermometer-7")?;
 //! let mut commands = options.subscribe("plant/thermometers/t-7/commands");
 //! let client = options.connect();

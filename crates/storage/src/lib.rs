@@ -10,13 +10,12 @@
 //! use iot_storage::{Config, Key, PutOptions, Store};
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! let store = Store::new(&Config {
-//!     endpoint: "http://127.0.0.1:9000".into(),
-//!     bucket: "readings".into(),
-//!     access_key: Some("thermometer".into()),
-//!     secret_key_file: Some("/run/secrets/storage".into()),
-//!     ..Config::default()
-//! })?;
+//! let store = Store::new(&Config::default().with(|config| {
+//!     config.endpoint = "http://127.0.0.1:9000".into();
+//!     config.bucket = "readings".into();
+//!     config.access_key = Some("thermometer".into());
+//!     config.secret_key_file = Some("/run/secrets/storage".into());
+//! }))?;
 //! store.ensure_bucket().await?;
 //!
 //! let key: Key = "cellar/2026-11-22.csv".parse()?;
