@@ -160,6 +160,8 @@ pub(crate) struct Inner {
     pub(crate) link: Option<AsyncClient>,
     /// The broker has accepted the current connection.
     pub(crate) ready: bool,
+    /// The broker has kept our session, and the subscriptions in it.
+    pub(crate) resumed: bool,
     pub(crate) connection: u64,
     /// Most unconfirmed messages on this connection: the smaller of ours and the broker's limit.
     pub(crate) window: usize,
@@ -185,6 +187,7 @@ impl Shared {
                 acks: VecDeque::new(),
                 link: None,
                 ready: false,
+                resumed: false,
                 connection: 0,
                 window: 1,
                 broker_limit: u32::MAX,

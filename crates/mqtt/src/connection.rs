@@ -107,7 +107,8 @@ async fn connect_once(shared: &Arc<Shared>) -> String {
 
 /// Subscribes once the broker has accepted the connection and every inbox can take a full receive window, so that
 /// none can overflow. Until then the connection serves publishers already: a handler that publishes before it reads
-/// on is never waited for.
+/// on is never waited for. A kept session delivers at once, into the room that was made for it, so it is not waited
+/// for readers at all.
 async fn subscribe(shared: &Shared) -> String {
     let routes = &shared.options.routes;
     let mut states = shared.state.subscribe();
@@ -121,10 +122,13 @@ async fn subscribe(shared: &Shared) -> String {
         .map(|filter| Filter::new(filter, QoS::AtLeastOnce))
         .collect();
     if accepted && !filters.is_empty() {
-        for route in routes {
+        let (resumed, link) = {
+            let inner = shared.lock();
+            (inner.resumed, inner.link.clone())
+        };
+        for route in routes.iter().filter(|_| !resumed) {
             route.queue.room().await;
         }
-        let link = shared.lock().link.clone();
         if let Some(link) = link
             && let Err(error) = link.try_subscribe_many(filters)
         {
@@ -248,6 +252,7 @@ fn accepted(shared: &Shared, packet: &ConnAck, connection: u64) {
     {
         let mut inner = shared.lock();
         inner.ready = true;
+        inner.resumed = packet.session_present;
         // one less than the broker takes: at its limit rumqttc holds acknowledgements back too
         inner.window = options.config.window.min(receive_maximum.saturating_sub(1)).max(1).into();
         inner.broker_limit = limits.and_then(|limits| limits.max_packet_size).unwrap_or(u32::MAX);

@@ -1,6 +1,7 @@
 //! A broker that does what no good one does, byte by byte.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use iot_mqtt::{Message, Metrics, Options, PublishError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -14,15 +15,27 @@ const SUBSCRIBE: u8 = 8;
 
 /// Takes every connection and answers CONNECT; what comes then is answered by `answer`, given type and body.
 async fn broker(answer: impl Fn(u8, &[u8]) -> Vec<u8> + Send + Sync + Clone + 'static) -> SocketAddr {
+    broker_of_connections(
+        move |_, kind, body| {
+            if kind == CONNECT { connack(false) } else { answer(kind, body) }
+        },
+    )
+    .await
+}
+
+/// Takes every connection; whatever comes is answered by `answer`, given the number of the connection, type and body.
+async fn broker_of_connections(
+    answer: impl Fn(usize, u8, &[u8]) -> Vec<u8> + Send + Sync + Clone + 'static,
+) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
     tokio::spawn(async move {
-        while let Ok((mut client, _)) = listener.accept().await {
+        for number in 1.. {
+            let Ok((mut client, _)) = listener.accept().await else { return };
             let answer = answer.clone();
             tokio::spawn(async move {
                 while let Some((kind, body)) = read(&mut client).await {
-                    let bytes = if kind == CONNECT { vec![0x20, 3, 0, 0, 0] } else { answer(kind, &body) };
-                    if client.write_all(&bytes).await.is_err() {
+                    if client.write_all(&answer(number, kind, &body)).await.is_err() {
                         return;
                     }
                 }
@@ -53,6 +66,11 @@ async fn read(client: &mut TcpStream) -> Option<(u8, Vec<u8>)> {
 fn packet_id(body: &[u8]) -> [u8; 2] {
     let topic = usize::from(u16::from_be_bytes([body[0], body[1]]));
     [body[2 + topic], body[3 + topic]]
+}
+
+/// CONNACK that takes the connection.
+fn connack(session_present: bool) -> Vec<u8> {
+    vec![0x20, 3, session_present.into(), 0, 0]
 }
 
 /// SUBACK for one filter.
@@ -117,6 +135,29 @@ async fn a_broker_that_overruns_the_receive_maximum_a_little_is_borne() {
     // more at once than the request channel takes
     assert!(held.into_iter().all(iot_mqtt::Delivery::ack));
     assert_eq!(reader.connection(), 1);
+}
+
+/// Its window comes again in the same breath as CONNACK, while an unread one waits from before.
+#[tokio::test]
+async fn a_kept_session_is_subscribed_again_though_nobody_reads() {
+    let window = || (1..=4).flat_map(|id| publish("flood/x", Some(id), b"x"));
+    let addr = broker_of_connections(move |connection, kind, body| match kind {
+        CONNECT => connack(connection > 1).into_iter().chain(window().filter(|_| connection > 1)).collect(),
+        SUBSCRIBE if connection == 1 => suback(body).into_iter().chain(window()).chain([0; 64]).collect(),
+        SUBSCRIBE => suback(body),
+        _ => Vec::new(),
+    })
+    .await;
+    let patient = config(addr).with(|config| {
+        (config.receive_maximum, config.session_expiry) = (4, Duration::from_secs(600));
+    });
+    let mut options = Options::new(patient, "reader").unwrap();
+    let mut inbox = options.subscribe("flood/+");
+    let reader = options.connect();
+    until(&reader, |state| state.subscribed && state.connection == 2).await;
+    for connection in [1, 1, 1, 1, 2, 2, 2, 2] {
+        assert_eq!(next(&mut inbox).await.connection(), connection);
+    }
 }
 
 #[tokio::test]
