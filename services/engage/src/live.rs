@@ -22,6 +22,9 @@ use crate::feed::{AGAIN, Busy, Feed, PATIENCE, Reader, Subscription, Written};
 use crate::http::{App, Deadline, Problem};
 use crate::metrics::{Ended, Metrics};
 
+/// How long a new viewer has to say what it follows, before it is told everything.
+const FIRST_WORD: Duration = Duration::from_millis(250);
+
 /// Largest frame that a viewer may send, bytes: the longest list of devices.
 const MAX_FRAME: usize = 64 << 10;
 
@@ -54,6 +57,8 @@ struct Session {
     who: Identity,
     deadline: Option<Deadline>,
     reader: Reader,
+    /// It has said what it follows, or has had the time for it.
+    asked: bool,
     /// A look at a later time is planned.
     planned: bool,
     budget: Budget,
@@ -90,6 +95,7 @@ pub async fn open(
         who,
         deadline: request.conn_data::<Deadline>().cloned(),
         reader: Reader::new(interest),
+        asked: false,
         planned: false,
         budget: Budget::new(app.feed.settings().frames_per_second()),
         ended: Ended::Left,
@@ -121,7 +127,11 @@ impl Actor for Session {
             }
         }));
         ctx.run_later(PATIENCE, Self::look);
-        self.look(ctx);
+        ctx.run_later(FIRST_WORD, |session, ctx| {
+            if !std::mem::replace(&mut session.asked, true) {
+                session.look(ctx);
+            }
+        });
     }
 
     fn stopped(&mut self, _ctx: &mut Self::Context) {
@@ -187,7 +197,7 @@ impl Session {
             }
             return;
         }
-        if self.reader.news(&self.feed).is_some() {
+        if self.asked && self.reader.news(&self.feed).is_some() {
             self.send(ctx);
         }
     }
@@ -239,8 +249,10 @@ impl Session {
             Ok(interest) => self.reader.follow(interest),
             Err(error) => return self.end(Ended::Refused, CloseCode::Again, &error.to_string(), ctx),
         }
+        self.asked = true;
         // at once, but not more often than the rate allows
-        let pause = self.feed.settings().interval().saturating_sub(self.reader.last_sent().elapsed());
+        let since = self.reader.last_sent().map_or(Duration::MAX, |at| at.elapsed());
+        let pause = self.feed.settings().interval().saturating_sub(since);
         if pause.is_zero() { self.look(ctx) } else { self.plan(pause, ctx) }
     }
 

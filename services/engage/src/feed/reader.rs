@@ -44,7 +44,8 @@ pub struct Reader {
     opened: Instant,
     /// What it was last told for; `None` before the first message.
     sent: Option<Pulse>,
-    sent_at: Instant,
+    /// When the last message was sent, whatever was followed then.
+    sent_at: Option<Instant>,
     /// The version for which nothing is left to be told.
     seen: u64,
     on_its_way: Option<OnItsWay>,
@@ -60,13 +61,12 @@ impl Reader {
 
     /// A viewer that has the version `known`.
     pub fn resume(interest: Arc<Interest>, known: Option<u64>) -> Self {
-        let now = Instant::now();
         Self {
             interest,
             cursor: Cursor { known, ..Cursor::default() },
-            opened: now,
+            opened: Instant::now(),
             sent: None,
-            sent_at: now,
+            sent_at: None,
             seen: known.unwrap_or(0),
             on_its_way: None,
             continues: false,
@@ -79,8 +79,8 @@ impl Reader {
         *self = Self { on_its_way, opened: self.opened, sent_at: self.sent_at, ..Self::new(interest) };
     }
 
-    /// When the last message was sent.
-    pub fn last_sent(&self) -> Instant {
+    /// When the last message was sent, if there was one.
+    pub fn last_sent(&self) -> Option<Instant> {
         self.sent_at
     }
 
@@ -110,7 +110,8 @@ impl Reader {
                 return Some(News::State);
             }
             self.seen = pulse.version;
-            if pulse.version > sent.version && self.sent_at.elapsed() >= SUMS_AFTER {
+            let told_long_ago = self.sent_at.is_none_or(|at| at.elapsed() >= SUMS_AFTER);
+            if pulse.version > sent.version && told_long_ago {
                 return Some(News::State);
             }
         }
@@ -144,7 +145,7 @@ impl Reader {
         };
         let now = Instant::now();
         self.sent = Some(message.pulse);
-        self.sent_at = now;
+        self.sent_at = Some(now);
         self.on_its_way =
             Some(OnItsWay { message: Arc::clone(&message), sent: now, outdated: false, _place: place });
         Ok(message)

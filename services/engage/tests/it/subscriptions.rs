@@ -55,6 +55,23 @@ async fn a_list_brings_its_devices_alone_and_the_sums_of_all() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_viewer_that_says_at_once_what_it_follows_is_told_nothing_else() {
+    let stage = Stage::set().await;
+    let engage = with(&stage, &[("a", 1), ("b", 2)]).await;
+    let mut alone = false;
+    // on a busy machine the word of one may come too late
+    for _ in 0..10 {
+        let mut viewer = Viewer::of(&engage).await;
+        viewer.say(json!({"type": "subscribe", "devices": ["b"]}).to_string()).await;
+        let first = viewer.take().await;
+        assert_eq!(first["type"], "snapshot");
+        alone |= ids(&first) == ["b"] && first["total"] == 1;
+    }
+    assert!(alone, "each was sent everything first");
+    engage.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_page_follows_its_filter_and_its_order() {
     let stage = Stage::set().await;
     let engage = with(&stage, &[("a", 1), ("b", 5), ("c", 3), ("d", 4)]).await;

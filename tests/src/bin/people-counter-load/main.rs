@@ -216,16 +216,13 @@ async fn watch(service: Service, port: u16, devices: &[String], seen: &Seen) -> 
         seen.ready.fetch_add(1, Ordering::Relaxed);
     }
     let mut delays = Vec::new();
-    let mut first = true;
     loop {
         let look = |told: Told<'_>| {
             let now = unix_now();
-            // the first snapshot may be of everything, before the subscription was read
-            if !ready && told.kind == Kind::Snapshot && !(first && told.total.is_none()) {
+            if !ready && told.kind == Kind::Snapshot {
                 ready = true;
                 seen.ready.fetch_add(1, Ordering::Relaxed);
             }
-            first = false;
             if seen.counting.load(Ordering::Relaxed) && told.kind == Kind::Delta {
                 seen.messages.fetch_add(1, Ordering::Relaxed);
                 seen.deliveries.fetch_add(told.devices.len() as u64, Ordering::Relaxed);

@@ -22,8 +22,6 @@ pub enum Service {
 pub struct Told<'a> {
     /// All of it, or what changed.
     pub kind: Kind,
-    /// How many devices were asked for, when it begins.
-    pub total: Option<usize>,
     /// The devices.
     pub devices: Vec<Seen<'a>>,
 }
@@ -85,16 +83,16 @@ impl Connection {
         match self {
             Self::Engage(viewer) => {
                 let text = viewer.next().await?;
-                let Message { kind, total, devices, version, .. } =
+                let Message { kind, devices, version, .. } =
                     serde_json::from_str(&text).expect("a message of the stream");
-                let looked = look(Told { kind, total, devices });
+                let looked = look(Told { kind, devices });
                 viewer.acknowledge(version).await?;
                 Ok(looked)
             }
             Self::Peer(viewer) => {
                 let text = viewer.next().await?;
                 let devices = vec![peer::count(&text)];
-                Ok(look(Told { kind: Kind::Delta, total: None, devices }))
+                Ok(look(Told { kind: Kind::Delta, devices }))
             }
         }
     }
