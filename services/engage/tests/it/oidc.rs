@@ -280,7 +280,8 @@ async fn the_client_says_who_it_is_as_the_provider_wants() {
         engage.stop().await;
     }
     config.access.oidc.as_mut().unwrap().client_secret_file = None;
-    (provider.script().methods, provider.script().secret) = (None, None);
+    provider.script().methods = None;
+    provider.script().secret = None;
     let engage = stage.engage_with(config).await;
     assert!(gets_in(&engage, &provider).await, "a public client has no secret");
     engage.stop().await;

@@ -19,7 +19,7 @@ async fn an_answer_counts_once_and_in_the_browser_that_asked() {
 
     // with a state that nobody gave, or none
     let changed = |to: &str| back.as_str().replace(&state, to).parse().unwrap();
-    for tampered in [changed(&state.replace(|c| c == state.chars().next().unwrap(), "0x")), changed("")] {
+    for tampered in [changed(&"0".repeat(state.len())), changed("")] {
         let answer = browser.back(&tampered).await;
         assert_eq!(browser.reason(&answer), "stale", "{tampered}");
     }
