@@ -14,6 +14,7 @@ mod page_alerts;
 mod page_api;
 mod page_login;
 mod page_many;
+mod page_oidc;
 mod page_services;
 mod page_states;
 mod privacy;

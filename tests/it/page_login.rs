@@ -10,10 +10,10 @@ use people_counter_tests::wait::eventually;
 use serde_json::json;
 
 const CALM: f64 = 3600.0;
-const PASSWORD: &str = "correct horse battery";
+pub const PASSWORD: &str = "correct horse battery";
 
 /// What `hash-password` prints for the configuration.
-fn hashed() -> String {
+pub fn hashed() -> String {
     let mut child = Command::new(binary("people-counter-engage"))
         .arg("hash-password")
         .stdin(Stdio::piped())

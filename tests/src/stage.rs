@@ -81,6 +81,14 @@ impl Stage {
     /// # Panics
     /// When something does not start.
     pub async fn start(settings: &str) -> Self {
+        Self::start_at(free_port(), settings).await
+    }
+
+    /// The same, at a port of 127.0.0.1 that `settings` name.
+    ///
+    /// # Panics
+    /// When something does not start.
+    pub async fn start_at(port: u16, settings: &str) -> Self {
         let servers = Servers::embedded().await;
         let store = servers.bucket().await;
         let config = Config::default().with(|config| config.url = servers.broker_url());
@@ -88,7 +96,6 @@ impl Stage {
         let topics = Topics::new(Topics::DEFAULT_ROOT).expect("the default root is valid");
 
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let port = free_port();
         let config = format!(
             "[mqtt]\nurl = \"{}\"\nbackoff_max = \"500ms\"\n{}[http]\nlisten = \"127.0.0.1:{port}\"\n{settings}",
             servers.broker_url(),

@@ -9,6 +9,7 @@ use iot_chassis::Log;
 use people_counter_events::Topics;
 use serde::{Deserialize, Serialize};
 
+use crate::http::is_own_host;
 use crate::{access, push};
 
 /// Settings of the service.
@@ -216,9 +217,26 @@ impl Config {
         }
         self.access.check()?;
         self.http.check(self.access.is_on())?;
+        self.check_public_url()?;
         self.live.check()?;
         self.limits.check()?;
         self.push.check()
+    }
+
+    /// Checks that browsers can come back from the OpenID provider, and keep the cookie that they are given then.
+    fn check_public_url(&self) -> anyhow::Result<()> {
+        let Some(provider) = &self.access.oidc else { return Ok(()) };
+        let host = provider.public_host();
+        ensure!(
+            is_own_host(host, &self.http.hosts, self.http.listen.ip().is_loopback()),
+            "[access.oidc] public_url: this service is not known as {host}, add that to [http] hosts"
+        );
+        ensure!(
+            !provider.is_public_without_tls() || !self.secure_cookies(),
+            "[access.oidc] public_url: browsers keep no session without TLS, use https:// or set [access] \
+             plain_cookies = true where nobody else can listen"
+        );
+        Ok(())
     }
 }
 
@@ -228,7 +246,7 @@ impl Http {
         ensure!(
             listen.ip().is_loopback() || access_control || self.allow_unprotected,
             "[http] listen: {listen} can be reached by other machines, but there is no access control: name \
-             [[access.users]] or [[access.tokens]], listen on 127.0.0.1, or set allow_unprotected = true"
+             [[access.users]], [[access.tokens]] or [access.oidc], listen on 127.0.0.1, or set allow_unprotected = true"
         );
         ensure!(
             self.cert_file.is_some() == self.key_file.is_some(),
@@ -346,6 +364,35 @@ mod tests {
         assert!(config.secure_cookies());
         config.access.plain_cookies = true;
         assert!(!config.secure_cookies());
+    }
+
+    #[cfg(feature = "oidc")]
+    #[test]
+    fn browsers_come_back_from_the_provider_to_a_name_of_this_service() {
+        let provider = |public: &str| {
+            let text = format!(
+                "issuer = 'https://sso.example.com'\nclient_id = 'a'\npublic_url = '{public}'\n\
+                 groups = [{{ group = 'g', role = 'viewer' }}]"
+            );
+            Some(toml::from_str(&text).unwrap())
+        };
+        let (named, plain) = ("https://people.example.com", "http://people.example.com");
+        let message = refused(|c| c.access.oidc = provider(named));
+        assert!(message.contains("add that to [http] hosts"), "{message}");
+        let message = refused(|c| {
+            c.http.hosts = vec!["people.example.com".into()];
+            c.access.oidc = provider(plain);
+        });
+        assert!(message.contains("plain_cookies"), "{message}");
+        let mut config = good();
+        config.http.hosts = vec!["people.example.com".into()];
+        for (public, plain_cookies) in [(named, false), (plain, true)] {
+            (config.access.oidc, config.access.plain_cookies) = (provider(public), plain_cookies);
+            config.check().unwrap();
+        }
+        config.http.listen = "0.0.0.0:8080".parse().unwrap();
+        config.check().unwrap();
+        assert!(config.access.is_on(), "a provider is access control");
     }
 
     #[test]

@@ -6,6 +6,7 @@
 pub mod access;
 mod board;
 mod broker;
+mod client;
 mod clock;
 mod command;
 pub mod config;
@@ -17,6 +18,7 @@ mod metrics;
 mod pictures;
 mod push;
 mod removal;
+mod secret;
 pub mod state;
 
 use std::net::{SocketAddr, TcpListener};

@@ -181,7 +181,7 @@ impl Metrics {
         self.responses.get_or_create(&ResponseLabels { class }).inc();
     }
 
-    /// Counts a login: `right`, `wrong`, or `too-many` to be looked at.
+    /// Counts a login: `right`, `wrong`, `too-many` to be looked at, or what else kept somebody out.
     pub fn login(&self, outcome: &'static str) {
         self.logins.get_or_create(&LoginLabels { outcome }).inc();
     }

@@ -1,10 +1,10 @@
 /** Asks who looks, in place of everything else. */
 
-/** @import { Session } from "./types.js" */
+/** @import { Provider, Session } from "./types.js" */
 
-import { byId, setText, setVisible } from "./dom.js";
+import { byId, setAttribute, setText, setVisible } from "./dom.js";
 import { RequestError } from "./request.js";
-import { login } from "./session.js";
+import { login, loginAddress, loginProblem } from "./session.js";
 
 export class LoginForm {
   /** @param {(session: Session) => void} done */
@@ -14,6 +14,9 @@ export class LoginForm {
       event.preventDefault();
       void this.#submit();
     });
+    // the page may show something else by then
+    this.#link.addEventListener("click", () => this.#point());
+    this.#explain();
   }
 
   #done;
@@ -23,12 +26,33 @@ export class LoginForm {
   #password = /** @type {HTMLInputElement} */ (byId("login-password"));
   #button = /** @type {HTMLButtonElement} */ (byId("login-button"));
   #problem = byId("login-problem");
+  #link = /** @type {HTMLAnchorElement} */ (byId("login-link"));
+  /** @type {Provider | null} */
+  #provider = null;
 
-  /** @param {boolean} visible */
-  show(visible) {
+  /** @param {boolean} visible @param {Provider | null} provider */
+  show(visible, provider) {
     const appears = visible && this.#section.hidden;
+    this.#provider = provider;
+    this.#point();
+    setVisible(this.#form, !provider?.only);
+    setVisible(byId("login-provider"), provider !== null);
     setVisible(this.#section, visible);
-    if (appears) this.#name.focus();
+    if (appears) (provider?.only ? this.#link : this.#name).focus();
+  }
+
+  #point() {
+    if (this.#provider === null) return;
+    setText(this.#link, `Log in with ${this.#provider.name}`);
+    setAttribute(this.#link, "href", loginAddress(this.#provider, location.search));
+  }
+
+  /** The provider sent the browser back without a login. */
+  #explain() {
+    const problem = loginProblem(location.hash);
+    if (problem === null) return;
+    setText(this.#problem, problem);
+    history.replaceState(null, "", `${location.pathname}${location.search}`);
   }
 
   async #submit() {

@@ -14,7 +14,7 @@ import { Places } from "./places.js";
 import { RequestError } from "./request.js";
 import { isFiltered } from "./route.js";
 import { Router } from "./router.js";
-import { loadSession, logout, mustLogIn } from "./session.js";
+import { loadSession, logout, mustLogIn, OPEN } from "./session.js";
 import { Toolbar } from "./toolbar.js";
 import { DeviceView } from "./views/device.js";
 import { KioskView } from "./views/kiosk.js";
@@ -173,7 +173,7 @@ async function checkSession() {
 function enter(present) {
   session = present;
   header.setSession(present);
-  loginForm.show(mustLogIn(present));
+  loginForm.show(mustLogIn(present), present.provider);
   setAttribute(document.documentElement, "data-login", null);
   model.start();
 }
@@ -185,14 +185,14 @@ function expel(present) {
   exchange(router.route);
   header.setSession(present);
   setAttribute(document.documentElement, "data-login", "");
-  loginForm.show(true);
+  loginForm.show(true, present.provider);
   requestRender();
 }
 
 async function leave() {
   try {
     await logout();
-    expel({ accessControl: true, user: null });
+    expel({ ...(session ?? OPEN), accessControl: true, user: null });
   } catch (error) {
     if (!(error instanceof RequestError)) throw error;
     announcer.connection(`Not logged out: ${error.message}`);
@@ -210,4 +210,4 @@ setInterval(tick, 1000);
 arrange();
 const first = await loadSession();
 if (mustLogIn(first)) expel(/** @type {Session} */ (first));
-else enter(first ?? { accessControl: false, user: null });
+else enter(first ?? OPEN);

@@ -84,6 +84,12 @@
  * @typedef {object} Session
  * @property {boolean} accessControl
  * @property {{ name: string, role: string } | null} user
+ * @property {Provider | null} provider  where else people can log in
+ *
+ * @typedef {object} Provider  an OpenID provider
+ * @property {string} name
+ * @property {string} url  where a login begins
+ * @property {boolean} only  nobody can log in with a password
  *
  * @typedef {object} Query  which cameras, and in which order
  * @property {string} q

@@ -2,6 +2,7 @@
 
 mod attempts;
 mod cookie;
+pub mod oidc;
 mod password;
 mod settings;
 
@@ -17,7 +18,8 @@ use utoipa::ToSchema;
 
 use crate::state::{Scope, ScopeID};
 use attempts::Attempts;
-use cookie::Seal;
+use cookie::{Seal, Session};
+use oidc::Oidc;
 
 pub use password::{hash_password, new_token};
 pub use settings::{Settings, Token, User};
@@ -86,12 +88,13 @@ pub enum Denied {
     TooMany(u32),
 }
 
-/// The users and tokens.
+/// The users and tokens, and the OpenID provider.
 #[derive(Debug)]
 pub struct Access {
     users: HashMap<String, Known>,
     /// By SHA-256 of the token.
     tokens: HashMap<Vec<u8>, Identity>,
+    oidc: Option<Oidc>,
     seal: Seal,
     session_length: Duration,
     attempts: Attempts,
@@ -100,7 +103,7 @@ pub struct Access {
 }
 
 impl Access {
-    /// What `settings` say, and the scopes that they name. Reads the session key.
+    /// What `settings` say, and the scopes that they name. Reads the session key and looks for the other files.
     ///
     /// # Errors
     /// When a file cannot be read, or what [`Settings::check`] says.
@@ -131,10 +134,11 @@ impl Access {
             let digest = settings::digest_of(&token.sha256).context("[access] sha256 is not a SHA-256")?;
             tokens.insert(digest, identity);
         }
+        let oidc = settings.oidc.as_ref().map(|provider| Oidc::new(provider, &mut scope_of)).transpose()?;
         let seal = match settings.session_key()? {
             Some(key) => Seal::new(key.as_bytes()),
             None => {
-                if !settings.users.is_empty() {
+                if !settings.users.is_empty() || oidc.is_some() {
                     tracing::warn!(
                         "[access] session_key is not set: sessions end with this process, and other replicas do \
                          not know them"
@@ -147,6 +151,7 @@ impl Access {
         let access = Self {
             users,
             tokens,
+            oidc,
             seal,
             session_length: settings.session_length,
             attempts: Attempts::new(),
@@ -158,7 +163,7 @@ impl Access {
 
     /// Whether there is any access control.
     pub fn is_on(&self) -> bool {
-        !self.users.is_empty() || !self.tokens.is_empty()
+        !self.users.is_empty() || !self.tokens.is_empty() || self.oidc.is_some()
     }
 
     /// Who asks, by the token or the cookie of a request; `None` for nobody that is known.
@@ -174,10 +179,17 @@ impl Access {
         if let Some(token) = token {
             return self.tokens.get(digest(&SHA256, token.as_bytes()).as_ref()).cloned();
         }
-        let (name, until) = cookie::parts(cookie?)?;
-        let user = self.users.get(&name)?;
-        let genuine = self.seal.is_genuine(cookie?, &user.password_hash);
-        (genuine && now < until).then(|| Identity { until: Some(until), ..user.identity.clone() })
+        let (cookie, session) = (cookie?, Session::read(cookie?)?);
+        let until = session.until;
+        let identity = match session.group {
+            None => {
+                let user = self.users.get(&session.name)?;
+                let genuine = Session::is_genuine(&self.seal, cookie, &user.password_hash);
+                genuine.then(|| user.identity.clone())
+            }
+            Some(_) => self.oidc.as_ref()?.identify(&self.seal, cookie, session),
+        };
+        (now < until).then_some(Identity { until: Some(until), ..identity? })
     }
 
     /// Lets a user in who knows the password.
@@ -205,7 +217,8 @@ impl Access {
     pub fn session(&self, name: &str, now: f64) -> Option<(String, Duration)> {
         let user = self.users.get(name)?;
         let until = (now + self.session_length.as_secs_f64()).floor();
-        Some((self.seal.cookie(name, until, &user.password_hash), self.session_length))
+        let session = Session { name: name.to_owned(), group: None, until };
+        Some((session.cookie(&self.seal, &user.password_hash), self.session_length))
     }
 }
 

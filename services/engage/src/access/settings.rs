@@ -9,6 +9,7 @@ use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::Role;
+use super::oidc::Provider;
 use super::password::is_hash;
 use crate::state::Scope;
 
@@ -18,7 +19,7 @@ const SHORTEST_KEY: usize = 32;
 /// Most users and tokens.
 const MOST: usize = 1_000;
 
-/// Access control: off while there are neither users nor tokens.
+/// Access control: off while there are neither users nor tokens nor an OpenID provider.
 #[derive(Clone, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
@@ -32,6 +33,8 @@ pub struct Settings {
     pub session_length: Duration,
     /// Let browsers send the session cookie without TLS too.
     pub plain_cookies: bool,
+    /// Where people log in who have no password here.
+    pub oidc: Option<Provider>,
     /// People.
     pub users: Vec<User>,
     /// Programs.
@@ -77,6 +80,7 @@ impl Default for Settings {
             session_key_file: None,
             session_length: Duration::from_secs(12 * 3600),
             plain_cookies: false,
+            oidc: None,
             users: Vec::new(),
             tokens: Vec::new(),
         }
@@ -86,7 +90,7 @@ impl Default for Settings {
 impl Settings {
     /// Whether there is any access control.
     pub fn is_on(&self) -> bool {
-        !self.users.is_empty() || !self.tokens.is_empty()
+        !self.users.is_empty() || !self.tokens.is_empty() || self.oidc.is_some()
     }
 
     /// Checks everything that can be said without I/O.
@@ -136,7 +140,7 @@ impl Settings {
             })?;
             ensure!(digests.insert(digest), "[access] {name} has the same token as another");
         }
-        Ok(())
+        self.oidc.as_ref().map_or(Ok(()), Provider::check)
     }
 
     /// The session key, if there is one.
@@ -166,7 +170,7 @@ pub(super) fn digest_of(text: &str) -> Option<Vec<u8>> {
     hex::decode(text).ok().filter(|bytes| bytes.len() == 32)
 }
 
-fn everything() -> Vec<String> {
+pub(super) fn everything() -> Vec<String> {
     vec!["*".into()]
 }
 
@@ -187,6 +191,7 @@ impl fmt::Debug for Settings {
             .field("session_key_file", &self.session_key_file)
             .field("session_length", &self.session_length)
             .field("plain_cookies", &self.plain_cookies)
+            .field("oidc", &self.oidc)
             .field("users", &self.users)
             .field("tokens", &self.tokens)
             .finish()

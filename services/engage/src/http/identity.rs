@@ -10,7 +10,7 @@ use people_counter_events::DeviceID;
 
 use super::devices::{device_id, unknown};
 use super::routes::{ENDPOINTS, Endpoint, Needs};
-use super::session::cookie;
+use super::session::{self, cookie};
 use super::{App, Problem};
 use crate::access::Identity;
 use crate::clock;
@@ -51,7 +51,7 @@ fn identify(app: &App, request: &HttpRequest) -> Option<Identity> {
         // another scheme is a token that nobody has
         value.to_str().ok().and_then(|text| text.strip_prefix("Bearer ")).unwrap_or_default()
     });
-    app.access.identify(token, cookie(request.headers()), clock::now())
+    app.access.identify(token, cookie(request.headers(), session::NAME), clock::now())
 }
 
 impl FromRequest for Identity {

@@ -13,6 +13,7 @@ mod identity;
 mod image;
 mod link;
 mod nodes;
+mod oidc;
 mod openapi;
 mod origin;
 mod problem;
@@ -39,6 +40,7 @@ use crate::pictures::Pictures;
 use crate::removal::Removal;
 
 pub use connection::Deadline;
+pub use origin::is_own_host;
 pub use problem::Problem;
 pub use routes::{ENDPOINTS, Endpoint, Needs};
 pub use server::{PortTaken, Server, bind};

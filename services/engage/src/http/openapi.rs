@@ -15,7 +15,7 @@ use super::devices::json;
 use super::problem::Details;
 use super::routes::{ENDPOINTS, Endpoint, Needs};
 use super::{
-    Problem, alerts, devices, events, health, history, image, nodes, reports, session, summary, version,
+    Problem, alerts, devices, events, health, history, image, nodes, oidc, reports, session, summary, version,
 };
 use crate::live;
 
@@ -33,7 +33,8 @@ const SESSION: &str = "session";
     ),
     paths(
         devices::list, devices::one, devices::delete, image::get, history::get, summary::get, alerts::list,
-        reports::occupancy, live::open, events::get, session::get, session::post, session::delete, nodes::list, version::get,
+        reports::occupancy, live::open, events::get, session::get, session::post, session::delete, oidc::start,
+        oidc::callback, nodes::list, version::get,
         health::healthz, health::readyz, health::metrics, get,
     ),
     components(schemas(Details, reports::Format)),

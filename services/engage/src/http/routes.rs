@@ -4,7 +4,7 @@ use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse, Resource, Route, guard, web};
 
 use super::{
-    Problem, alerts, assets, devices, events, health, history, image, nodes, openapi, reports, session,
+    Problem, alerts, assets, devices, events, health, history, image, nodes, oidc, openapi, reports, session,
     summary, version,
 };
 use crate::access::Role;
@@ -51,6 +51,8 @@ pub const ENDPOINTS: &[Endpoint] = &[
     get("/api/v1/session", Needs::Nothing, |route| route.to(session::get)),
     post("/api/v1/session", Needs::Nothing, |route| route.to(session::post)),
     delete("/api/v1/session", Needs::Nothing, |route| route.to(session::delete)),
+    get("/api/v1/session/oidc", Needs::Nothing, |route| route.to(oidc::start)),
+    get("/api/v1/session/oidc/callback", Needs::Nothing, |route| route.to(oidc::callback)),
     get("/api/v1/summary", LOOK, |route| route.to(summary::get)),
     get("/api/v1/devices", LOOK, |route| route.to(devices::list)),
     get("/api/v1/devices/{id}", LOOK, |route| route.to(devices::one)),

@@ -1,4 +1,4 @@
-//! `/api/v1/session`: logging in and out.
+//! `/api/v1/session`: who asks; logging in with a password, and out.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -35,6 +35,20 @@ struct Session<'a> {
     access_control: bool,
     /// `null` without access control and for nobody that is known.
     user: Option<User<'a>>,
+    /// Where people can log in who have no password here, if there is such a place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    provider: Option<Provider<'a>>,
+}
+
+/// An OpenID provider.
+#[derive(Serialize, ToSchema)]
+struct Provider<'a> {
+    /// What it is called.
+    name: &'a str,
+    /// Where a login begins; `?return=` with a path below the page says where it ends.
+    url: String,
+    /// Whether nobody can log in with a password.
+    only: bool,
 }
 
 /// A user, or the name of a token.
@@ -47,7 +61,13 @@ struct User<'a> {
 fn answer(app: &App, identity: Option<&Identity>, cookie: Option<String>) -> HttpResponse {
     let named = identity.and_then(|identity| Some((identity.name.as_deref()?, identity.role)));
     let user = named.map(|(name, role)| User { name, role });
-    let session = Session { access_control: app.access.is_on(), user };
+    let provider = app.access.oidc();
+    let provider = provider.as_ref().map(|login| Provider {
+        name: login.name(),
+        url: login.start(),
+        only: login.is_only(),
+    });
+    let session = Session { access_control: app.access.is_on(), user, provider };
     let mut response = HttpResponse::Ok();
     response.content_type(ContentType::json()).insert_header((CACHE_CONTROL, "no-store"));
     if let Some(cookie) = cookie {
@@ -99,7 +119,7 @@ pub async fn post(
     })?;
     let Login { name, password } = serde_json::from_slice(&body)
         .map_err(|_| Problem::bad_request("a login is {\"name\": …, \"password\": …} in JSON"))?;
-    let peer = request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
+    let peer = peer(&request);
     let identity = match app.access.log_in(peer, &name, password).await {
         Ok(identity) => identity,
         Err(Denied::Wrong) => {
@@ -130,15 +150,20 @@ pub async fn delete(app: Data<App>) -> HttpResponse {
     response.insert_header((CACHE_CONTROL, "no-store")).insert_header((SET_COOKIE, set(&app, "", 0))).finish()
 }
 
+/// Whose attempts are counted.
+pub fn peer(request: &HttpRequest) -> IpAddr {
+    request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip())
+}
+
 /// Sets the cookie: for this host alone, out of the reach of scripts and of other pages' requests.
-fn set(app: &App, text: &str, seconds: u64) -> String {
+pub fn set(app: &App, text: &str, seconds: u64) -> String {
     let secure = if app.secure_cookies { "; Secure" } else { "" };
     format!("{NAME}={text}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}")
 }
 
-/// The text of the session cookie of a request.
-pub fn cookie(headers: &HeaderMap) -> Option<&str> {
+/// The text of the cookie of a request that has this name.
+pub fn cookie<'a>(headers: &'a HeaderMap, named: &str) -> Option<&'a str> {
     let cookies = headers.get_all(COOKIE).filter_map(|value| value.to_str().ok());
     let mut pairs = cookies.flat_map(|text| text.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(name, _)| *name == NAME).map(|(_, text)| text)
+    pairs.find(|(name, _)| *name == named).map(|(_, text)| text)
 }

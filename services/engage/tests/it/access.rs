@@ -45,14 +45,19 @@ fn settings() -> Settings {
     }
 }
 
-/// Engage with access control, two devices of `own-` and one that is foreign to who may see these alone.
-async fn engage(stage: &Stage, settings: Settings) -> Engage {
+/// Two devices of `own-` and one that is foreign to who may see these alone.
+pub async fn furnish(stage: &Stage) {
     for name in ["own-1", "own-2", "foreign"] {
         stage.status(&status(name, 1)).await;
         let result = result(name, 1, 5);
         stage.put(result.file_path.key(), b"\xFF\xD8\xFF\xE0 a picture".as_slice()).await;
         stage.counted(&result).await;
     }
+}
+
+/// Engage with access control and these devices.
+async fn engage(stage: &Stage, settings: Settings) -> Engage {
+    furnish(stage).await;
     let mut config = stage.config();
     config.access = settings;
     let mut engage = stage.engage_with(config).await;
@@ -60,7 +65,7 @@ async fn engage(stage: &Stage, settings: Settings) -> Engage {
     engage
 }
 
-async fn code(answer: Response) -> String {
+pub async fn code(answer: Response) -> String {
     let problem: Value = answer.json().await.unwrap_or_default();
     problem["type"].as_str().unwrap_or_default().trim_start_matches("urn:people-counter:problem:").to_owned()
 }
@@ -78,18 +83,18 @@ async fn body(answer: Response) -> String {
     }
 }
 
-/// What an endpoint has to answer to somebody: `None` if it lets them in.
-fn refusal(endpoint: &Endpoint, who: Option<&Token>) -> Option<(StatusCode, &'static str)> {
+/// What an endpoint has to answer to somebody with this role who may see these devices: `None` if it lets them in.
+pub fn refusal(endpoint: &Endpoint, who: Option<(Role, &str)>) -> Option<(StatusCode, &'static str)> {
     let (role, everything) = match endpoint.needs {
         Needs::Nothing => return None,
         Needs::Role(role) => (role, false),
         Needs::Everything(role) => (role, true),
     };
-    let Some(who) = who else { return Some((StatusCode::UNAUTHORIZED, "unauthorized")) };
-    if who.role < role {
+    let Some((own, devices)) = who else { return Some((StatusCode::UNAUTHORIZED, "unauthorized")) };
+    if own < role {
         return Some((StatusCode::FORBIDDEN, "role"));
     }
-    (everything && who.devices != ["*"]).then_some((StatusCode::FORBIDDEN, "scope"))
+    (everything && devices != "*").then_some((StatusCode::FORBIDDEN, "scope"))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -102,6 +107,7 @@ async fn every_route_with_every_role_and_a_foreign_device() {
     for who in everybody {
         let token = who.map(|token| token.name.as_str());
         let scoped = who.is_some_and(|token| token.devices != ["*"]);
+        let reach = who.map(|token| (token.role, token.devices[0].as_str()));
         for endpoint in ENDPOINTS {
             // a device that does not exist is asked to be removed: what may be is told apart by the problem
             let removes = endpoint.method == "DELETE" && endpoint.path.contains("{id}");
@@ -111,7 +117,7 @@ async fn every_route_with_every_role_and_a_foreign_device() {
             let answer = engage.ask(&method, &endpoint.path.replace("{id}", own), token).await;
             let status = answer.status();
             *walked.entry(status).or_insert(0) += 1;
-            match refusal(endpoint, who) {
+            match refusal(endpoint, reach) {
                 Some((expected, expected_code)) => {
                     assert_eq!((status, code(answer).await.as_str()), (expected, expected_code), "{asked}");
                 }
@@ -125,7 +131,7 @@ async fn every_route_with_every_role_and_a_foreign_device() {
                     );
                 }
             }
-            if endpoint.path.contains("{id}") && scoped && refusal(endpoint, who).is_none() {
+            if endpoint.path.contains("{id}") && scoped && refusal(endpoint, reach).is_none() {
                 let answer = engage.ask(&method, &endpoint.path.replace("{id}", "foreign"), token).await;
                 assert_eq!(answer.status(), StatusCode::NOT_FOUND, "{asked}, but a foreign device");
                 assert_eq!(code(answer).await, "unknown-device", "{asked}, but a foreign device");
@@ -246,12 +252,12 @@ async fn alerts_and_reports_keep_to_the_scope() {
     engage.stop().await;
 }
 
-async fn log_in(engage: &Engage, name: &str, password: &str) -> Response {
+pub async fn log_in(engage: &Engage, name: &str, password: &str) -> Response {
     let request = engage.http.post(format!("http://{}/api/v1/session", engage.addr));
     request.json(&json!({"name": name, "password": password})).send().await.unwrap()
 }
 
-async fn with_cookie(engage: &Engage, path: &str, cookie: &str) -> Response {
+pub async fn with_cookie(engage: &Engage, path: &str, cookie: &str) -> Response {
     let request = engage.http.get(format!("http://{}{path}", engage.addr));
     request.header("cookie", format!("other=1; {cookie}")).send().await.unwrap()
 }

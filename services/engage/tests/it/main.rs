@@ -7,6 +7,15 @@ mod events;
 mod history;
 mod limits;
 mod messages;
+#[cfg(feature = "oidc")]
+mod oidc;
+#[cfg(feature = "oidc")]
+mod oidc_browser;
+mod oidc_config;
+#[cfg(feature = "oidc")]
+mod oidc_provider;
+#[cfg(feature = "oidc")]
+mod oidc_trust;
 mod page;
 mod pictures;
 mod process;

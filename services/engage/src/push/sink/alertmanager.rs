@@ -15,9 +15,9 @@ use url::Url;
 use uuid::Uuid;
 
 use super::http::{Bearer, Http, check_url, endpoint};
-use super::secret::Secret;
 use super::{Failure, Sink, View};
 use crate::push::event::{Event, Kind};
+use crate::secret::Secret;
 
 /// An alert that is not sent again for so many intervals is over for Alertmanager.
 const INTERVALS: u32 = 4;

@@ -3,20 +3,18 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
-use bytes::{Bytes, BytesMut};
+use anyhow::ensure;
+use bytes::Bytes;
 use jiff::Timestamp;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
-use reqwest::redirect::Policy;
-use reqwest::{Certificate, Client, RequestBuilder, StatusCode};
+use reqwest::{Client, RequestBuilder, StatusCode};
 use url::Url;
 
 use super::Failure;
-use super::secret::Secret;
+use crate::client::{self, BodyError};
 use crate::clock;
+use crate::secret::Secret;
 
-/// Longest wait for a connection.
-const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 /// Largest answer that is read, bytes.
 const MAX_BODY: usize = 8 << 20;
 /// Most of an answer that is told in words, characters.
@@ -42,18 +40,7 @@ impl Http {
     /// # Errors
     /// When the file cannot be read or holds no certificate.
     pub(super) fn new(ca_file: Option<&Path>) -> anyhow::Result<Self> {
-        let mut client = Client::builder()
-            .redirect(Policy::none())
-            .connect_timeout(CONNECT_LIMIT)
-            .user_agent(concat!("people-counter-engage/", env!("CARGO_PKG_VERSION")));
-        if let Some(path) = ca_file {
-            let reading = || format!("ca_file: cannot use {}", path.display());
-            let pem = std::fs::read(path).with_context(reading)?;
-            for certificate in Certificate::from_pem_bundle(&pem).with_context(reading)? {
-                client = client.add_root_certificate(certificate);
-            }
-        }
-        Ok(Self(client.build().context("cannot set up an HTTP client")?))
+        Ok(Self(client::new(ca_file)?))
     }
 
     /// Sends a request that holds this secret and reads the answer, whatever it is.
@@ -62,16 +49,13 @@ impl Http {
         request: RequestBuilder,
         secret: Option<Secret>,
     ) -> Result<Answer, Failure> {
-        let mut response = request.send().await.map_err(broken)?;
+        let response = request.send().await.map_err(broken)?;
         let (status, headers) = (response.status(), response.headers().clone());
-        let mut body = BytesMut::new();
-        while let Some(chunk) = response.chunk().await.map_err(broken)? {
-            if body.len() + chunk.len() > MAX_BODY {
-                return Err(Failure::Refused(format!("the answer is larger than {MAX_BODY} bytes")));
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(Answer { status, headers, body: body.freeze(), secret })
+        let body = client::body(response, MAX_BODY).await.map_err(|error| match error {
+            BodyError::Broken(error) => broken(error),
+            BodyError::TooLarge(_) => Failure::Refused(error.to_string()),
+        })?;
+        Ok(Answer { status, headers, body, secret })
     }
 }
 

@@ -6,7 +6,6 @@ pub(super) mod homeassistant;
 mod http;
 mod line;
 mod queue;
-mod secret;
 pub(super) mod vrops;
 pub(super) mod webhook;
 

@@ -18,10 +18,10 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::http::{Bearer, Http, check_url, secret_now};
-use super::secret::Secret;
 use super::{Failure, Sink};
 use crate::clock;
 use crate::push::event::Event;
+use crate::secret::Secret;
 
 /// First part of the events' types.
 const TYPE: &str = "people-counter.alert.";

@@ -17,9 +17,9 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::http::check_url;
-use super::secret::Secret;
 use super::{Failure, Sink, View};
 use crate::push::event::{Event, Kind};
+use crate::secret::Secret;
 use crate::state::{Condition, Device};
 use people_counter_events::{Alert, Happened, Severity};
 use session::Session;

@@ -13,7 +13,7 @@ use super::Config;
 use crate::clock;
 use crate::push::sink::Failure;
 use crate::push::sink::http::{Answer, Http, endpoint, secret_now};
-use crate::push::sink::secret::Secret;
+use crate::secret::Secret;
 
 /// A token is renewed so long before it ends, seconds.
 const EARLY: f64 = 60.0;

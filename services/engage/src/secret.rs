@@ -13,12 +13,12 @@ pub struct Secret(String);
 
 impl Secret {
     /// The secret itself.
-    pub(super) fn expose(&self) -> &str {
+    pub(crate) fn expose(&self) -> &str {
         &self.0
     }
 
     /// The secret of the setting `key`, or what is in the file of `{key}_file` now, so that it may rotate.
-    pub(super) fn read(key: &str, value: Option<&Self>, file: Option<&Path>) -> anyhow::Result<Option<Self>> {
+    pub(crate) fn read(key: &str, value: Option<&Self>, file: Option<&Path>) -> anyhow::Result<Option<Self>> {
         let Some(path) = file else { return Ok(value.cloned()) };
         let text = std::fs::read_to_string(path)
             .with_context(|| format!("{key}_file: cannot read {}", path.display()))?;
@@ -26,14 +26,14 @@ impl Secret {
     }
 
     /// Checks that the secret `key` is given at most once, and not as an empty text.
-    pub(super) fn check(key: &str, value: Option<&Self>, file: Option<&Path>) -> anyhow::Result<()> {
+    pub(crate) fn check(key: &str, value: Option<&Self>, file: Option<&Path>) -> anyhow::Result<()> {
         ensure!(value.is_none() || file.is_none(), "{key} is given twice, keep either {key} or {key}_file");
         ensure!(value.is_none_or(|secret| !secret.0.is_empty()), "{key} is empty, leave it out or set it");
         Ok(())
     }
 
     /// `text` without this secret.
-    pub(super) fn redact(&self, text: &str) -> String {
+    pub(crate) fn redact(&self, text: &str) -> String {
         if self.0.is_empty() { text.to_owned() } else { text.replace(&self.0, "[redacted]") }
     }
 }

@@ -1,0 +1,126 @@
+//! `/api/v1/session/oidc`: logging in at an OpenID provider.
+//!
+//! A browser navigates here, so whatever goes wrong leads back to the page, which says it: `#login=` names the reason.
+
+use actix_web::http::header::{CACHE_CONTROL, LOCATION, RETRY_AFTER, SET_COOKIE};
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
+
+use super::query::Parameters;
+use super::session::{cookie, peer, set};
+use super::{App, Problem};
+use crate::access::oidc::{Answer, LONGEST_RETURN, Login, PENDING_SECONDS, Refused};
+use crate::clock;
+
+/// Name of the cookie that binds a login to its browser.
+const NAME: &str = "people-counter-login";
+
+/// Begins a login at the OpenID provider.
+#[utoipa::path(
+    get, path = "/api/v1/session/oidc", tag = "session", operation_id = "startLogin",
+    params((
+        "return" = Option<String>, Query, max_length = 1024, pattern = "^/([!$-.0-;=?-\\[\\]-~][!$-;=?-~]*)?$",
+        description = "Where the browser goes afterwards, a path of this service: `/` by default"
+    )),
+    responses(
+        (
+            status = 303, description = "To the provider, or to the page with the reason why not",
+            headers(
+                ("Location" = String, description = "The provider's page"),
+                ("Set-Cookie" = String, description = "The login, for this browser")
+            )
+        ),
+        (status = 400, description = "`return` is no path of this service, or there is another parameter"),
+        (status = 404, description = "No provider is configured"),
+    )
+)]
+pub async fn start(app: Data<App>, request: HttpRequest) -> Result<HttpResponse, Problem> {
+    let login = configured(&app)?;
+    let parameters = Parameters::of(&request, &["return"], &[])?;
+    let path = parameters.text("return").unwrap_or("/");
+    if !login.may_return_to(path) {
+        let detail = format!(
+            "return is no path of this service: it begins with one /, has no #, and at most {LONGEST_RETURN} bytes"
+        );
+        return Err(Problem::bad_request(detail));
+    }
+    match login.depart(path, clock::now()).await {
+        Ok(departure) => {
+            let cookie = bind(&app, &login, &departure.cookie, PENDING_SECONDS);
+            Ok(to(departure.location).insert_header((SET_COOKIE, cookie)).finish())
+        }
+        Err(refused) => Ok(back(&app, &login, &request, path, &refused).finish()),
+    }
+}
+
+/// Ends a login at the OpenID provider, which sends the browser here.
+#[utoipa::path(
+    get, path = "/api/v1/session/oidc/callback", tag = "session", operation_id = "endLogin",
+    params(
+        ("code" = Option<String>, Query, description = "What the provider knows the login by"),
+        ("state" = Option<String>, Query, description = "What this service knows it by"),
+        ("error" = Option<String>, Query, description = "Why the provider refuses it"),
+    ),
+    responses(
+        (
+            status = 303, description = "To the page, with the reason in the fragment if nobody is logged in",
+            headers(
+                ("Location" = String, description = "The page"),
+                ("Set-Cookie" = String, description = "The session")
+            )
+        ),
+        (status = 404, description = "No provider is configured"),
+    )
+)]
+pub async fn callback(app: Data<App>, request: HttpRequest) -> Result<HttpResponse, Problem> {
+    let login = configured(&app)?;
+    let pending = cookie(request.headers(), NAME);
+    let answer = Answer::read(request.query_string());
+    let arrival = login.arrive(peer(&request), pending, answer, clock::now()).await;
+    let mut response = match arrival.session {
+        Ok((text, length)) => {
+            app.metrics.login("right");
+            let mut response = to(login.public(&arrival.return_to));
+            response.append_header((SET_COOKIE, set(&app, &text, length.as_secs())));
+            response
+        }
+        Err(refused) => back(&app, &login, &request, &arrival.return_to, &refused),
+    };
+    Ok(response.append_header((SET_COOKIE, bind(&app, &login, "", 0))).finish())
+}
+
+fn configured(app: &App) -> Result<Login<'_>, Problem> {
+    let detail = "nobody can log in at an OpenID provider here, [access.oidc] is not configured";
+    app.access.oidc().ok_or_else(|| Problem::not_found("no-provider", detail))
+}
+
+/// Sends the browser on.
+fn to(location: String) -> HttpResponseBuilder {
+    let mut response = HttpResponse::SeeOther();
+    response.insert_header((LOCATION, location)).insert_header((CACHE_CONTROL, "no-store"));
+    response
+}
+
+/// Sends the browser to the page, which says why nobody is logged in.
+fn back(
+    app: &App,
+    login: &Login<'_>,
+    request: &HttpRequest,
+    path: &str,
+    refused: &Refused,
+) -> HttpResponseBuilder {
+    app.metrics.login(refused.code());
+    tracing::warn!(peer = %peer(request), "a login at the OpenID provider failed: {refused}");
+    let mut response = to(login.public(&format!("{path}#login={}", refused.code())));
+    if let Refused::TooMany(seconds) = refused {
+        response.insert_header((RETRY_AFTER, *seconds));
+    }
+    response
+}
+
+/// Sets the cookie of a login. The provider sends the browser here from another site, with which a browser sends no
+/// cookie that is `Strict`.
+fn bind(app: &App, login: &Login<'_>, text: &str, seconds: u64) -> String {
+    let secure = if app.secure_cookies { "; Secure" } else { "" };
+    format!("{NAME}={text}; Path={}; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}", login.cookie_path())
+}
