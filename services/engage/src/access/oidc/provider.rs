@@ -151,7 +151,8 @@ impl Client {
         nonce: String,
         verifier: String,
     ) -> Result<String, Refused> {
-        let client = self.client(&self.metadata(None).await?)?;
+        let metadata = self.metadata(None).await?;
+        let client = self.client(&metadata)?;
         let challenge = PkceCodeChallenge::from_code_verifier_sha256(&PkceCodeVerifier::new(verifier));
         let request = client.authorize_url(
             CoreAuthenticationFlow::AuthorizationCode,
@@ -174,7 +175,8 @@ impl Client {
         verifier: String,
     ) -> Result<Value, Refused> {
         let asked = Instant::now();
-        let client = self.client(&self.metadata(None).await?)?;
+        let metadata = self.metadata(None).await?;
+        let client = self.client(&metadata)?;
         let http = |request| send(self.http.clone(), request);
         let request = client.exchange_code(AuthorizationCode::new(code)).map_err(invalid)?;
         let request = request.set_pkce_verifier(PkceCodeVerifier::new(verifier)).request_async(&http);
@@ -190,8 +192,8 @@ impl Client {
         match verify(&client, token, &nonce) {
             // it may sign with a new key by now
             Err(ClaimsVerificationError::SignatureVerification(_)) => {
-                let renewed = self.client(&self.metadata(Some(asked)).await?)?;
-                verify(&renewed, token, &nonce).map_err(invalid)?;
+                let renewed = self.metadata(Some(asked)).await?;
+                verify(&self.client(&renewed)?, token, &nonce).map_err(invalid)?;
             }
             verified => verified.map_err(invalid)?,
         }
