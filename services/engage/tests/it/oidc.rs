@@ -147,6 +147,9 @@ async fn the_groups_may_be_anywhere_among_the_claims() {
     engage.stop().await;
 }
 
+/// What is changed, and how.
+type Change = (&'static str, fn(&mut Config));
+
 /// The same engage with another configuration: who has a session of before.
 async fn restarted(stage: &Stage, config: Config, session: &str) -> StatusCode {
     let engage = stage.engage_with(config).await;
@@ -163,7 +166,7 @@ async fn a_session_outlives_a_restart_but_not_its_group_provider_or_time() {
     let session = session(&Browser::of(&engage).log_in(&provider).await).unwrap();
     engage.stop().await;
     assert_eq!(restarted(&stage, good.clone(), &session).await, StatusCode::OK);
-    let changes: [(&str, fn(&mut Config)); 4] = [
+    let changes: [Change; 4] = [
         ("its group", |config| config.access.oidc.as_mut().unwrap().groups.truncate(1)),
         ("the provider", |config| config.access.oidc.as_mut().unwrap().issuer.push_str("/other")),
         ("the client", |config| config.access.oidc.as_mut().unwrap().client_id.push('2')),

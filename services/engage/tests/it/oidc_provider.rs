@@ -20,14 +20,14 @@ pub const SECRET: &str = "s3cret";
 /// A key that tokens are signed with (ES256).
 pub struct Key {
     pub id: &'static str,
-    pair: EcdsaKeyPair,
+    pair: Box<EcdsaKeyPair>,
 }
 
 impl Key {
     pub fn new(id: &'static str) -> Self {
         let (random, kind) = (SystemRandom::new(), &ECDSA_P256_SHA256_FIXED_SIGNING);
         let document = EcdsaKeyPair::generate_pkcs8(kind, &random).unwrap();
-        Self { id, pair: EcdsaKeyPair::from_pkcs8(kind, document.as_ref(), &random).unwrap() }
+        Self { id, pair: Box::new(EcdsaKeyPair::from_pkcs8(kind, document.as_ref(), &random).unwrap()) }
     }
 
     fn jwk(&self) -> Value {

@@ -1,6 +1,6 @@
 //! [`Login`]: people log in at an OpenID provider, by the authorization code flow with PKCE.
 //!
-//! [`claims`] and [`pending`] are pure; [`provider`] speaks with the provider and believes it nothing unsigned.
+//! `claims` and `pending` are pure; `provider` speaks with the provider and believes it nothing unsigned.
 
 mod claims;
 mod pending;
