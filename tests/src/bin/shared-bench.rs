@@ -20,6 +20,7 @@ use people_counter_tests::wait::{eventually, free_port};
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::Packet;
 use rumqttc::v5::{AsyncClient, Event, EventLoop, MqttOptions};
+use tokio::sync::mpsc;
 
 /// How often each side has its turn.
 const TURNS: usize = 7;
@@ -55,12 +56,15 @@ fn rate(count: usize, since: Instant) -> f64 {
 }
 
 async fn mqtt(broker: SocketAddr) {
-    let (mut ours, mut bare) = (Vec::new(), Vec::new());
+    let (mut ours, mut bare, mut bare_task) = (Vec::new(), Vec::new(), Vec::new());
     for turn in 0..TURNS {
         ours.push(our_round_trips(broker, turn).await);
         bare.push(bare_round_trips(broker, turn).await);
+        bare_task.push(bare_round_trips_of_a_task(broker, turn).await);
     }
-    row("publish and confirmation, one after the other", "rumqttc", ours, bare);
+    let figure = "publish and confirmation, one after the other";
+    row(figure, "rumqttc polled by who publishes", ours.clone(), bare);
+    row(figure, "rumqttc in a task of its own", ours, bare_task);
     let (mut ours, mut bare) = (Vec::new(), Vec::new());
     for turn in 0..TURNS {
         ours.push(our_throughput(broker, turn).await);
@@ -131,6 +135,27 @@ async fn bare_round_trips(broker: SocketAddr, turn: usize) -> f64 {
         confirmations(&mut events, 1).await;
     }
     rate(ROUND_TRIPS, since)
+}
+
+/// With the event loop in a task of its own, as a program needs it that does more than publish.
+async fn bare_round_trips_of_a_task(broker: SocketAddr, turn: usize) -> f64 {
+    let (client, mut events) = bare_client(broker, format!("bare-task-{turn}")).await;
+    let (confirmed, mut confirmations) = mpsc::channel(1);
+    let polling = tokio::spawn(async move {
+        loop {
+            if let Event::Incoming(Packet::PubAck(_)) = events.poll().await.unwrap() {
+                confirmed.send(()).await.unwrap();
+            }
+        }
+    });
+    let since = Instant::now();
+    for _ in 0..ROUND_TRIPS {
+        client.publish("bench/a", QoS::AtLeastOnce, false, vec![b'x'; PAYLOAD]).await.unwrap();
+        confirmations.recv().await.unwrap();
+    }
+    let rate = rate(ROUND_TRIPS, since);
+    polling.abort();
+    rate
 }
 
 async fn bare_throughput(broker: SocketAddr, turn: usize) -> f64 {
