@@ -256,8 +256,9 @@ pub async fn publisher(config: Config, id: &str) -> Client {
 
 pub async fn until(client: &Client, wanted: impl FnMut(&State) -> bool) -> State {
     let mut states = client.state();
-    let state = tokio::time::timeout(Duration::from_secs(20), states.wait_for(wanted));
-    state.await.expect("the state did not come within 20 s").unwrap().clone()
+    let state = tokio::time::timeout(Duration::from_secs(20), states.wait_for(wanted)).await;
+    let state = state.map(|state| state.expect("the client is closed").clone());
+    state.unwrap_or_else(|_| panic!("the state did not come within 20 s: {:?}", client.state().borrow()))
 }
 
 pub async fn next(inbox: &mut Inbox) -> Delivery {

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use iot_mqtt::{Config, Message, Options, PublishError};
+use iot_mqtt::{Client, Config, Message, Options, PublishError};
 use iot_sandbox::{Broker, BrokerOptions, Fault, Proxy, User};
 
 use crate::brokers::{AnyBroker, config, eventually, next, publisher, subscriber, until};
@@ -64,24 +64,47 @@ async fn what_was_confirmed_survives_cut_connections() {
     }
 }
 
+/// Restarts the broker and waits for `reader` to be back.
+async fn restart(broker: &mut AnyBroker, reader: &Client) {
+    let before = reader.connection();
+    broker.restart().await;
+    until(reader, |state| state.subscribed && state.connection > before).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_confirmed_survives_restarts_of_the_broker() {
+async fn what_was_confirmed_survives_restarts_of_the_broker_under_load() {
+    let mut broker = AnyBroker::mosquitto("").await;
+    let config = broker.config();
+    let patient = config.clone().with(|config| config.session_expiry = Duration::from_secs(600));
+    let (reader, mut inbox) = subscriber(patient, "reader", "chaos/+").await;
+    let disturb = async {
+        for _ in 0..3 {
+            restart(&mut broker, &reader).await;
+        }
+    };
+    let confirmed = publish_while(config, 2000, disturb).await;
+    assert_eq!(confirmed.len(), 2000);
+    expect_all(&mut inbox, confirmed).await;
+}
+
+/// What the embedded one had sent to a session may be forgotten (see the documentation of `Broker`), what waits for
+/// a reader that is away is not.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_confirmed_for_a_reader_that_is_away_survives_restarts_of_the_broker() {
     for mut broker in [AnyBroker::durable().await, AnyBroker::mosquitto("").await] {
         println!("against {}", broker.name());
         let config = broker.config();
-        let mut patient = config.clone();
-        patient.session_expiry = Duration::from_secs(600);
-        let (reader, mut inbox) = subscriber(patient, "reader", "chaos/+").await;
-        let disturb = async {
-            for _ in 0..3 {
-                let before = reader.connection();
-                broker.restart().await;
-                until(&reader, |state| state.subscribed && state.connection > before).await;
-            }
-        };
-        let confirmed = publish_while(config, 2000, disturb).await;
-        assert_eq!(confirmed.len(), 2000);
-        expect_all(&mut inbox, confirmed).await;
+        let patient = config.clone().with(|config| config.session_expiry = Duration::from_secs(600));
+        for _ in 0..3 {
+            let (reader, _) = subscriber(patient.clone(), "reader", "chaos/+").await;
+            reader.close(Duration::from_secs(5)).await;
+            let confirmed = publish_while(config.clone(), 500, std::future::ready(())).await;
+            assert_eq!(confirmed.len(), 500);
+            broker.restart().await;
+            let (reader, mut inbox) = subscriber(patient.clone(), "reader", "chaos/+").await;
+            expect_all(&mut inbox, confirmed).await;
+            reader.close(Duration::from_secs(5)).await;
+        }
     }
 }
 

@@ -141,19 +141,27 @@ async fn a_broker_that_overruns_the_receive_maximum_a_little_is_borne() {
 #[tokio::test]
 async fn a_kept_session_is_subscribed_again_though_nobody_reads() {
     let window = || (1..=4).flat_map(|id| publish("flood/x", Some(id), b"x"));
-    let addr = broker_of_connections(move |connection, kind, body| match kind {
-        CONNECT => connack(connection > 1).into_iter().chain(window().filter(|_| connection > 1)).collect(),
-        SUBSCRIBE if connection == 1 => suback(body).into_iter().chain(window()).chain([0; 64]).collect(),
-        SUBSCRIBE => suback(body),
+    let addr = broker_of_connections(move |connection, kind, body| match (kind, connection) {
+        (CONNECT, 1) => connack(false),
+        (CONNECT, _) => connack(true).into_iter().chain(window()).collect(),
+        (SUBSCRIBE, 1) => suback(body).into_iter().chain(window()).collect(),
+        (SUBSCRIBE, _) => suback(body),
+        // nonsense, which ends the connection
+        (PUBLISH, 1) => vec![0; 64],
+        (PUBLISH, _) => vec![0x40, 2, packet_id(body)[0], packet_id(body)[1]],
         _ => Vec::new(),
     })
     .await;
     let patient = config(addr).with(|config| {
         (config.receive_maximum, config.session_expiry) = (4, Duration::from_secs(600));
     });
+    let metrics = Metrics::default();
     let mut options = Options::new(patient, "reader").unwrap();
+    options.metrics(metrics.clone());
     let mut inbox = options.subscribe("flood/+");
     let reader = options.connect();
+    eventually("a window waits", || text(&metrics).contains("mqtt_received_total 4")).await;
+    reader.publish(Message::new("a", "")).await.unwrap();
     until(&reader, |state| state.subscribed && state.connection == 2).await;
     for connection in [1, 1, 1, 1, 2, 2, 2, 2] {
         assert_eq!(next(&mut inbox).await.connection(), connection);

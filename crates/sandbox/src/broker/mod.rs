@@ -83,6 +83,10 @@ impl Broker {
 
     /// Closes every connection (MQTT 5 clients are told why), writes what is to be kept, and
     /// returns when the port refuses connections. Nothing happens when it is stopped already.
+    ///
+    /// What it confirms while it stops may not be written any more, and of what a session has been
+    /// sent and not acknowledged it may forget a message after the restart. A broker for the
+    /// field, mosquitto for one, loses nothing then.
     pub async fn stop(&mut self) {
         if let Some(running) = self.running.take() {
             running.stop().await;
