@@ -71,40 +71,54 @@ async fn restart(broker: &mut AnyBroker, reader: &Client) {
     until(reader, |state| state.subscribed && state.connection > before).await;
 }
 
+/// Of the embedded broker and mosquitto, both of which keep sessions, with a client's configuration that does.
+async fn durable() -> [(AnyBroker, Config); 2] {
+    [AnyBroker::durable().await, AnyBroker::mosquitto("").await].map(|broker| {
+        println!("against {}", broker.name());
+        let patient = broker.config().with(|config| config.session_expiry = Duration::from_secs(600));
+        (broker, patient)
+    })
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_confirmed_survives_restarts_of_the_broker_under_load() {
-    let mut broker = AnyBroker::mosquitto("").await;
-    let config = broker.config();
-    let patient = config.clone().with(|config| config.session_expiry = Duration::from_secs(600));
-    let (reader, mut inbox) = subscriber(patient, "reader", "chaos/+").await;
-    let disturb = async {
+    for (mut broker, patient) in durable().await {
+        let config = broker.config();
+        let (reader, mut inbox) = subscriber(patient, "reader", "chaos/+").await;
+        let disturb = async {
+            for _ in 0..3 {
+                restart(&mut broker, &reader).await;
+            }
+        };
+        let confirmed = publish_while(config, 2000, disturb).await;
+        assert_eq!(confirmed.len(), 2000);
+        expect_all(&mut inbox, confirmed).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_confirmed_for_a_reader_that_takes_nothing_survives_restarts_of_the_broker() {
+    for (mut broker, patient) in durable().await {
+        let (reader, mut inbox) = subscriber(patient, "reader", "chaos/+").await;
+        let confirmed = publish_while(broker.config(), 500, std::future::ready(())).await;
+        assert_eq!(confirmed.len(), 500);
         for _ in 0..3 {
             restart(&mut broker, &reader).await;
         }
-    };
-    let confirmed = publish_while(config, 2000, disturb).await;
-    assert_eq!(confirmed.len(), 2000);
-    expect_all(&mut inbox, confirmed).await;
+        expect_all(&mut inbox, confirmed).await;
+    }
 }
 
-/// What the embedded one had sent to a session may be forgotten (see the documentation of `Broker`), what waits for
-/// a reader that is away is not.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_confirmed_for_a_reader_that_is_away_survives_restarts_of_the_broker() {
-    for mut broker in [AnyBroker::durable().await, AnyBroker::mosquitto("").await] {
-        println!("against {}", broker.name());
-        let config = broker.config();
-        let patient = config.clone().with(|config| config.session_expiry = Duration::from_secs(600));
-        for _ in 0..3 {
-            let (reader, _) = subscriber(patient.clone(), "reader", "chaos/+").await;
-            reader.close(Duration::from_secs(5)).await;
-            let confirmed = publish_while(config.clone(), 500, std::future::ready(())).await;
-            assert_eq!(confirmed.len(), 500);
-            broker.restart().await;
-            let (reader, mut inbox) = subscriber(patient.clone(), "reader", "chaos/+").await;
-            expect_all(&mut inbox, confirmed).await;
-            reader.close(Duration::from_secs(5)).await;
-        }
+async fn what_was_confirmed_for_a_reader_that_is_away_survives_a_restart_of_the_broker() {
+    for (mut broker, patient) in durable().await {
+        let (reader, _) = subscriber(patient.clone(), "reader", "chaos/+").await;
+        reader.close(Duration::from_secs(5)).await;
+        let confirmed = publish_while(broker.config(), 500, std::future::ready(())).await;
+        assert_eq!(confirmed.len(), 500);
+        broker.restart().await;
+        let (_reader, mut inbox) = subscriber(patient, "reader", "chaos/+").await;
+        expect_all(&mut inbox, confirmed).await;
     }
 }
 
