@@ -140,8 +140,13 @@ impl Network {
                     [expected, found].map(|t| t.try_as_plain_ram().unwrap().as_slice::<f32>().unwrap());
                 let scale = expected.iter().fold(1.0f32, |scale, value| scale.max(value.abs()));
                 for (at, (expected, found)) in expected.iter().zip(found).enumerate() {
+                    // the mean of a window that lies in the padding is no number
+                    let same = expected.is_nan() && found.is_nan();
                     let close = (expected - found).abs() <= error * scale;
-                    assert!(close, "{found} instead of {expected} at {at} by {processor:?}: {names:?}");
+                    assert!(
+                        same || close,
+                        "{found} instead of {expected} at {at} by {processor:?}: {names:?}"
+                    );
                 }
             }
         }
