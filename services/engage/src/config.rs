@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use iot_chassis::Log;
+use ipnet::IpNet;
 use people_counter_events::Topics;
 use serde::{Deserialize, Serialize};
 
@@ -54,6 +55,8 @@ pub struct Http {
     pub health_listen: Option<SocketAddr>,
     /// Further names by which browsers reach this service, for example those of a reverse proxy.
     pub hosts: Vec<String>,
+    /// Networks of reverse proxies, which are believed in `X-Forwarded-For` whom they ask for.
+    pub proxies: Vec<IpNet>,
     /// Serve the page's files from this folder instead of those in the program, to work on them.
     pub assets_dir: Option<PathBuf>,
     /// Most connections at once; one more is closed.
@@ -139,6 +142,7 @@ impl Default for Http {
             key_file: None,
             health_listen: None,
             hosts: Vec::new(),
+            proxies: Vec::new(),
             assets_dir: None,
             max_connections: 25_000,
             connections_per_second: 2_000,

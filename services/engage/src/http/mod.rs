@@ -16,6 +16,7 @@ mod nodes;
 mod oidc;
 mod openapi;
 mod origin;
+mod peer;
 mod problem;
 mod query;
 mod reports;

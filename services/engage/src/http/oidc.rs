@@ -6,8 +6,9 @@ use actix_web::http::header::{CACHE_CONTROL, LOCATION, RETRY_AFTER, SET_COOKIE};
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 
+use super::peer::peer;
 use super::query::Parameters;
-use super::session::{cookie, peer, set};
+use super::session::{cookie, set};
 use super::{App, Problem};
 use crate::access::oidc::{Answer, LONGEST_RETURN, Login, PENDING_SECONDS, Refused};
 use crate::clock;
@@ -76,17 +77,23 @@ pub async fn callback(app: Data<App>, request: HttpRequest) -> Result<HttpRespon
     let login = configured(&app)?;
     let pending = cookie(request.headers(), NAME);
     let answer = Answer::read(request.query_string());
-    let arrival = login.arrive(peer(&request), pending, answer, clock::now()).await;
+    let arrival = login.arrive(peer(&app, &request), pending, answer, clock::now()).await;
+    // a login that this did not answer may be answered yet
+    let over = !matches!(arrival.session, Err(Refused::Stale | Refused::TooMany(_)));
     let mut response = match arrival.session {
         Ok((text, length)) => {
             app.metrics.login("right");
+            tracing::info!(peer = %peer(&app, &request), "somebody logged in at the OpenID provider");
             let mut response = to(login.public(&arrival.return_to));
             response.append_header((SET_COOKIE, set(&app, &text, length.as_secs())));
             response
         }
         Err(refused) => back(&app, &login, &request, &arrival.return_to, &refused),
     };
-    Ok(response.append_header((SET_COOKIE, bind(&app, &login, "", 0))).finish())
+    if over {
+        response.append_header((SET_COOKIE, bind(&app, &login, "", 0)));
+    }
+    Ok(response.finish())
 }
 
 fn configured(app: &App) -> Result<Login<'_>, Problem> {
@@ -110,7 +117,14 @@ fn back(
     refused: &Refused,
 ) -> HttpResponseBuilder {
     app.metrics.login(refused.code());
-    tracing::warn!(peer = %peer(request), "a login at the OpenID provider failed: {refused}");
+    let peer = peer(app, request);
+    match refused {
+        // anybody can make as many of these as they like
+        Refused::Stale | Refused::TooMany(_) => {
+            tracing::debug!(%peer, "a login at the OpenID provider: {refused}")
+        }
+        _ => tracing::warn!(%peer, "a login at the OpenID provider failed: {refused}"),
+    }
     let mut response = to(login.public(&format!("{path}#login={}", refused.code())));
     if let Refused::TooMany(seconds) = refused {
         response.insert_header((RETRY_AFTER, *seconds));

@@ -1,7 +1,5 @@
 //! `/api/v1/session`: who asks; logging in with a password, and out.
 
-use std::net::{IpAddr, Ipv4Addr};
-
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, COOKIE, ContentType, HeaderMap, SET_COOKIE};
 use actix_web::web::{Bytes, Data};
@@ -9,6 +7,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::peer::peer;
 use super::{App, Problem};
 use crate::access::{Denied, Identity, Role};
 use crate::clock;
@@ -119,7 +118,7 @@ pub async fn post(
     })?;
     let Login { name, password } = serde_json::from_slice(&body)
         .map_err(|_| Problem::bad_request("a login is {\"name\": …, \"password\": …} in JSON"))?;
-    let peer = peer(&request);
+    let peer = peer(&app, &request);
     let identity = match app.access.log_in(peer, &name, password).await {
         Ok(identity) => identity,
         Err(Denied::Wrong) => {
@@ -148,11 +147,6 @@ pub async fn post(
 pub async fn delete(app: Data<App>) -> HttpResponse {
     let mut response = HttpResponse::NoContent();
     response.insert_header((CACHE_CONTROL, "no-store")).insert_header((SET_COOKIE, set(&app, "", 0))).finish()
-}
-
-/// Whose attempts are counted.
-pub fn peer(request: &HttpRequest) -> IpAddr {
-    request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip())
 }
 
 /// Sets the cookie: for this host alone, out of the reach of scripts and of other pages' requests.

@@ -325,6 +325,29 @@ async fn logins_are_limited() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn behind_a_proxy_logins_are_limited_for_each_address_it_names() {
+    let stage = Stage::set().await;
+    furnish(&stage).await;
+    for (proxies, others) in [(&["127.0.0.0/8"][..], StatusCode::OK), (&[], StatusCode::TOO_MANY_REQUESTS)] {
+        let mut config = stage.config();
+        config.access = settings();
+        config.http.proxies = proxies.iter().map(|proxy| proxy.parse().unwrap()).collect();
+        let engage = stage.engage_with(config).await;
+        let log_in = async |address: &str, password: &str| {
+            let request = engage.http.post(format!("http://{}/api/v1/session", engage.addr));
+            let request = request.header("x-forwarded-for", format!("203.0.113.1, {address}"));
+            request.json(&json!({"name": "anna", "password": password})).send().await.unwrap().status()
+        };
+        for _ in 0..20 {
+            log_in("192.0.2.1", "guess").await;
+        }
+        assert_eq!(log_in("192.0.2.1", PASSWORD).await, StatusCode::TOO_MANY_REQUESTS);
+        assert_eq!(log_in("192.0.2.2", PASSWORD).await, others, "proxies: {proxies:?}");
+        engage.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_stream_ends_with_the_login() {
     let stage = Stage::set().await;
     let mut settings = settings();

@@ -166,10 +166,11 @@ async fn a_session_outlives_a_restart_but_not_its_group_provider_or_time() {
     let session = session(&Browser::of(&engage).log_in(&provider).await).unwrap();
     engage.stop().await;
     assert_eq!(restarted(&stage, good.clone(), &session).await, StatusCode::OK);
-    let changes: [Change; 4] = [
+    let changes: [Change; 5] = [
         ("its group", |config| config.access.oidc.as_mut().unwrap().groups.truncate(1)),
         ("the provider", |config| config.access.oidc.as_mut().unwrap().issuer.push_str("/other")),
         ("the client", |config| config.access.oidc.as_mut().unwrap().client_id.push('2')),
+        ("the claim", |config| config.access.oidc.as_mut().unwrap().groups_claim = "roles".into()),
         ("the key", |config| config.access.session_key = Some("x".repeat(32))),
     ];
     for (what, change) in changes {
@@ -232,7 +233,7 @@ async fn a_provider_that_is_away_keeps_nobody_else_out_and_is_asked_again() {
     assert!(session(&browser.back(&provider.log_in(&page)).await).is_some());
 
     // it goes away while somebody is at its page
-    for mood in [Mood::Away, Mood::Silent] {
+    for mood in [Mood::Away, Mood::Silent, Mood::Unavailable] {
         provider.script().mood = Mood::Fine;
         let page = browser.page("/").await;
         let back = provider.log_in(&page);

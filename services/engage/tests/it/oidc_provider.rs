@@ -80,6 +80,8 @@ pub enum Mood {
     Away,
     /// It answers nothing.
     Silent,
+    /// What stands before it says that it is away.
+    Unavailable,
 }
 
 /// Somebody who has logged in at its page.
@@ -115,6 +117,7 @@ impl Script {
             Mood::Fine => {}
             Mood::Away => return Reply::Close,
             Mood::Silent => return Reply::Silence,
+            Mood::Unavailable => return Reply::Answer(503, Vec::new(), "<h1>maintenance</h1>".into()),
         }
         match request.path.as_str() {
             "/.well-known/openid-configuration" => {

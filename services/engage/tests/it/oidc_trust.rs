@@ -107,9 +107,12 @@ async fn a_provider_that_refuses_is_believed() {
     let (stage, provider) = (Stage::set().await, Provider::start().await);
     let engage = stage.engage_with(config(&stage, &provider)).await;
     let mut browser = Browser::of(&engage);
-    for (answer, reason) in
-        [("error=access_denied&error_description=no", "denied"), ("", "invalid"), ("code=made-up", "invalid")]
-    {
+    for (answer, reason) in [
+        ("error=access_denied&error_description=no", "denied"),
+        ("error=temporarily_unavailable", "unavailable"),
+        ("", "invalid"),
+        ("code=made-up", "invalid"),
+    ] {
         let mut back = provider.log_in(&browser.page("/").await);
         let state = back.query_pairs().find(|(name, _)| name == "state").unwrap().1.into_owned();
         back.set_query(Some(&format!("{answer}&state={state}")));
@@ -153,22 +156,30 @@ async fn a_login_returns_to_this_service_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn attempts_are_limited_with_and_without_a_provider() {
+async fn attempts_are_limited_and_passwords_with_them() {
     let (stage, provider) = (Stage::set().await, Provider::start().await);
     let engage = stage.engage_with(config(&stage, &provider)).await;
     let mut browser = Browser::of(&engage);
-    // a good login costs nothing
+    // a good login costs nothing, nor does what no login of this browser asked for
+    let foreign = format!("{}/api/v1/session/oidc/callback?code=a&state=b", browser.base()).parse().unwrap();
+    for _ in 0..30 {
+        let answer = browser.back(&foreign).await;
+        assert_eq!(browser.reason(&answer), "stale");
+    }
     for _ in 0..12 {
         assert!(session(&browser.log_in(&provider).await).is_some());
     }
-    let guess = format!("{}/api/v1/session/oidc/callback?code=a&state=b", browser.base()).parse().unwrap();
     let mut limited = None;
     for _ in 0..30 {
+        let mut guess = provider.log_in(&browser.page("/").await);
+        let state = guess.query_pairs().find(|(name, _)| name == "state").unwrap().1.into_owned();
+        guess.set_query(Some(&format!("code=made-up&state={state}")));
         let answer = browser.back(&guess).await;
         match browser.reason(&answer).as_str() {
-            "stale" => {}
+            "invalid" => assert!(limited.is_none()),
             "too-many" => {
-                limited = Some(answer.headers()["retry-after"].to_str().unwrap().parse::<u32>().unwrap())
+                limited = Some(answer.headers()["retry-after"].to_str().unwrap().parse::<u32>().unwrap());
+                assert!(answer.headers().get("set-cookie").is_none(), "the login can be answered later");
             }
             other => panic!("{other}"),
         }

@@ -211,26 +211,33 @@ impl Login<'_> {
     pub async fn arrive(&self, peer: IpAddr, cookie: Option<&str>, answer: Answer, now: f64) -> Arrival {
         let pending = cookie.and_then(|cookie| Pending::open(&self.access.seal, cookie, now));
         let return_to = pending.as_ref().map_or_else(|| "/".to_owned(), |pending| pending.return_to.clone());
-        Arrival { return_to, session: self.session(peer, pending, answer, now).await }
+        let state = answer.state.as_deref().unwrap_or_default();
+        let session = match pending.filter(|pending| pending.is_answered_by(&self.access.seal, state)) {
+            Some(pending) => self.session(peer, &pending, answer, now).await,
+            // nothing to guess, so this costs no attempt: any page can make a browser come here
+            None => Err(Refused::Stale),
+        };
+        Arrival { return_to, session }
     }
 
     async fn session(
         &self,
         peer: IpAddr,
-        pending: Option<Pending>,
+        pending: &Pending,
         answer: Answer,
         now: f64,
     ) -> Result<(String, Duration), Refused> {
         let Self { access, oidc } = self;
         access.attempts.take(peer).map_err(Refused::TooMany)?;
-        let pending = pending.ok_or(Refused::Stale)?;
-        let state = answer.state.unwrap_or_default();
-        let fitting = pending.is_answered_by(&access.seal, &state);
-        if !fitting || !oidc.used.take(&pending.handle, pending.until, now) {
+        if !oidc.used.take(&pending.handle, pending.until, now) {
             return Err(Refused::Stale);
         }
-        if let Some(error) = answer.error {
-            return Err(Refused::Denied(words(&error)));
+        match answer.error.as_deref() {
+            None => {}
+            Some(error @ ("server_error" | "temporarily_unavailable")) => {
+                return Err(Refused::Unavailable(format!("the provider says {error}")));
+            }
+            Some(error) => return Err(Refused::Denied(words(error))),
         }
         let code = answer.code.ok_or_else(|| Refused::Invalid("it has no code".into()))?;
         let (nonce, verifier) = (pending.nonce(&access.seal), pending.verifier(&access.seal));

@@ -16,6 +16,7 @@ use openidconnect::{
     EndpointMaybeSet, EndpointNotSet, EndpointSet, HttpRequest, HttpResponse, IssuerUrl, Nonce,
     PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RequestTokenError, Scope, TokenResponse as _,
 };
+use reqwest::StatusCode;
 use serde_json::Value;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
@@ -88,6 +89,8 @@ enum Broken {
     Request(reqwest::Error),
     #[error(transparent)]
     Body(#[from] BodyError),
+    #[error("it answers {0}")]
+    Status(StatusCode),
 }
 
 impl From<reqwest::Error> for Broken {
@@ -99,6 +102,9 @@ impl From<reqwest::Error> for Broken {
 async fn send(http: reqwest::Client, request: HttpRequest) -> Result<HttpResponse, Broken> {
     let response = http.execute(request.try_into()?).await?;
     let (status, headers) = (response.status(), response.headers().clone());
+    if status.is_server_error() {
+        return Err(Broken::Status(status));
+    }
     let mut answer = HttpResponse::new(client::body(response, MAX_BODY).await?.to_vec());
     (*answer.status_mut(), *answer.headers_mut()) = (status, headers);
     Ok(answer)
@@ -230,7 +236,9 @@ impl Client {
     async fn discover(&self) -> Result<CoreProviderMetadata, Refused> {
         let http = |request| send(self.http.clone(), request);
         let asked = CoreProviderMetadata::discover_async(self.issuer.clone(), &http);
-        timeout(self.timeout, asked).await.map_err(|_| self.silent())?.map_err(unavailable)
+        let metadata = timeout(self.timeout, asked).await.map_err(|_| self.silent())?.map_err(unavailable)?;
+        check_addresses(&metadata)?;
+        Ok(metadata)
     }
 
     fn silent(&self) -> Refused {
@@ -255,6 +263,21 @@ impl Client {
     }
 }
 
+/// A provider that is reached by TLS must name no address without, or whoever sits in between can be anybody.
+fn check_addresses(metadata: &CoreProviderMetadata) -> Result<(), Refused> {
+    let token = metadata.token_endpoint().map(|address| address.url());
+    let mut named =
+        [metadata.authorization_endpoint().url(), metadata.jwks_uri().url()].into_iter().chain(token);
+    let plain = named.find(|address| address.scheme() != "https");
+    match plain.filter(|_| metadata.issuer().url().scheme() == "https") {
+        Some(address) => {
+            let reason = format!("the provider names {address}, which is not https: mend its public address");
+            Err(Refused::Unavailable(words(&reason)))
+        }
+        None => Ok(()),
+    }
+}
+
 /// Signature, issuer, audience, end and nonce.
 fn verify(client: &Discovered, token: &CoreIdToken, nonce: &Nonce) -> Result<(), ClaimsVerificationError> {
     let verifier = client.id_token_verifier().set_allowed_algs(ALGORITHMS);
@@ -266,4 +289,37 @@ fn payload(token: &CoreIdToken) -> Result<Value, Refused> {
     let text = token.to_string();
     let payload = text.split('.').nth(1).unwrap_or_default();
     serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(payload).map_err(invalid)?).map_err(invalid)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn metadata(issuer: &str, changed: &str) -> CoreProviderMetadata {
+        let mut metadata = json!({
+            "issuer": issuer,
+            "authorization_endpoint": format!("{issuer}/authorize"),
+            "token_endpoint": format!("{issuer}/token"),
+            "jwks_uri": format!("{issuer}/keys"),
+            "response_types_supported": ["code"],
+            "subject_types_supported": ["public"],
+            "id_token_signing_alg_values_supported": ["RS256"],
+        });
+        if !changed.is_empty() {
+            metadata[changed] = json!("http://login.example.com/x");
+        }
+        serde_json::from_value(metadata).unwrap()
+    }
+
+    #[test]
+    fn a_provider_with_tls_names_no_address_without() {
+        let good = "https://login.example.com";
+        assert!(check_addresses(&metadata(good, "")).is_ok());
+        assert!(check_addresses(&metadata("http://127.0.0.1:8080", "")).is_ok());
+        for changed in ["authorization_endpoint", "token_endpoint", "jwks_uri"] {
+            let refused = check_addresses(&metadata(good, changed)).unwrap_err();
+            assert!(refused.to_string().contains("http://login.example.com/x"), "{changed}: {refused}");
+        }
+    }
 }

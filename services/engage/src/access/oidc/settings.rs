@@ -151,9 +151,9 @@ impl Provider {
         format!("{}{path}", self.public_url.as_str().trim_end_matches('/'))
     }
 
-    /// What a session is bound to beside its group: another provider ends it.
+    /// What a session is bound to beside its group: another provider ends it, and another claim.
     pub(super) fn bound(&self) -> String {
-        format!("{}\n{}", self.issuer, self.client_id)
+        format!("{}\n{}\n{}", self.issuer, self.client_id, self.groups_claim)
     }
 }
 

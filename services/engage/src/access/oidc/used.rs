@@ -11,14 +11,20 @@ const MOST: usize = 10_000;
 pub(super) struct Used(Mutex<HashMap<String, f64>>);
 
 impl Used {
-    /// Takes the one answer to a login that ends at `until`; `false` when it was taken before, or too many are
-    /// remembered to tell.
+    /// Takes the one answer to a login that ends at `until`; `false` when it was taken before. Of too many, the
+    /// login that ends first is forgotten: the provider knows too which of its codes were used.
     pub(super) fn take(&self, handle: &str, until: f64, now: f64) -> bool {
         let mut used = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if used.len() >= MOST {
             used.retain(|_, until| now < *until);
         }
-        used.len() < MOST && used.insert(handle.to_owned(), until).is_none()
+        if used.len() >= MOST
+            && let Some(first) = used.iter().min_by(|one, other| one.1.total_cmp(other.1))
+        {
+            let first = first.0.clone();
+            used.remove(&first);
+        }
+        used.insert(handle.to_owned(), until).is_none()
     }
 }
 
@@ -34,8 +40,10 @@ mod tests {
         for n in 1..MOST {
             assert!(used.take(&n.to_string(), 20.0, 0.0));
         }
-        assert!(!used.take("b", 20.0, 9.0), "nothing can be forgotten yet");
-        assert!(used.take("b", 20.0, 10.0));
-        assert!(!used.take("1", 20.0, 19.0));
+        assert!(used.take("b", 20.0, 9.0), "however many came, a new one is let in");
+        assert!(!used.take("b", 20.0, 9.0));
+        assert!(used.take("a", 10.0, 9.0), "what ended first was forgotten for it");
+        assert!(!used.take("1", 20.0, 10.0));
+        assert!(used.0.lock().unwrap().len() <= MOST);
     }
 }
