@@ -43,6 +43,11 @@ const fn everything(name: &'static str, viewers: usize) -> Plan {
     Plan { name, devices: 20, viewers, each: 20, rate: 20, max_rate: 1000, seconds: 15, peers: PEERS }
 }
 
+/// Every camera counts once a second, so that nothing is conflated though messages to a viewer are few.
+const fn gathered(name: &'static str, viewers: usize) -> Plan {
+    Plan { name, devices: 250, viewers, each: 250, rate: 250, max_rate: 4, seconds: 15, peers: PEERS }
+}
+
 const fn conflated(name: &'static str, viewers: usize, seconds: u64) -> Plan {
     Plan { name, devices: 10_000, viewers, each: 50, rate: 1_000, max_rate: 4, seconds, peers: &[] }
 }
@@ -52,6 +57,8 @@ const PLANS: &[Plan] = &[
     everything("everything, 200 viewers", 200),
     everything("everything, 500 viewers", 500),
     everything("everything, 1,000 viewers", 1_000),
+    gathered("gathered, 100 viewers", 100),
+    gathered("gathered, 200 viewers", 200),
     conflated("conflated, 100 viewers", 100, 15),
     conflated("conflated, 1,000 viewers", 1_000, 15),
     conflated("conflated, 10,000 viewers", 10_000, 30),

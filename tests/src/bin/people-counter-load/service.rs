@@ -107,15 +107,24 @@ fn start_engage(folder: &Path, broker: &Broker, port: u16, max_rate: u32) -> Pro
         broker.url(),
     );
     std::fs::write(&config, text).unwrap();
-    Process::start("people-counter-engage", &["--config", config.to_str().unwrap()], folder)
+    Process::start_program(
+        &built("target/edge/people-counter-engage"),
+        &["--config", config.to_str().unwrap()],
+        &[],
+        folder,
+    )
 }
 
-/// In the environment that `scripts/bench engage` has made.
+/// What `scripts/bench engage` has made.
+fn built(path: &str) -> PathBuf {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").join(path);
+    assert!(path.exists(), "{} is missing: scripts/bench engage makes it", path.display());
+    path
+}
+
 fn start_peer(folder: &Path, broker: &Broker, port: u16, mode: &str) -> Process {
-    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
-    let python = root.join("target/bench-python/bin/python");
-    assert!(python.exists(), "{} is missing: scripts/bench engage makes it", python.display());
-    let script = root.join("scripts/engage-peer/peer.py");
+    let python = built("target/bench-python/bin/python");
+    let script = built("scripts/engage-peer/peer.py");
     let broker = broker.addr().port().to_string();
     let arguments = [script.to_str().unwrap(), mode, &broker, &port.to_string()];
     Process::start_program(&python, &arguments, &[], folder)
