@@ -15,6 +15,9 @@ impl Used {
     /// login that ends first is forgotten: the provider knows too which of its codes were used.
     pub(super) fn take(&self, handle: &str, until: f64, now: f64) -> bool {
         let mut used = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if used.contains_key(handle) {
+            return false;
+        }
         if used.len() >= MOST {
             used.retain(|_, until| now < *until);
         }
@@ -24,7 +27,8 @@ impl Used {
             let first = first.0.clone();
             used.remove(&first);
         }
-        used.insert(handle.to_owned(), until).is_none()
+        used.insert(handle.to_owned(), until);
+        true
     }
 }
 
@@ -37,13 +41,14 @@ mod tests {
         let used = Used::default();
         assert!(used.take("a", 10.0, 0.0));
         assert!(!used.take("a", 10.0, 0.0));
-        for n in 1..MOST {
+        assert!(used.take("last", 30.0, 0.0));
+        for n in 2..MOST {
             assert!(used.take(&n.to_string(), 20.0, 0.0));
         }
         assert!(used.take("b", 20.0, 9.0), "however many came, a new one is let in");
         assert!(!used.take("b", 20.0, 9.0));
         assert!(used.take("a", 10.0, 9.0), "what ended first was forgotten for it");
-        assert!(!used.take("1", 20.0, 10.0));
+        assert!(!used.take("last", 30.0, 10.0));
         assert!(used.0.lock().unwrap().len() <= MOST);
     }
 }
