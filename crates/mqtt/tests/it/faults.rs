@@ -74,7 +74,6 @@ async fn restart(broker: &mut AnyBroker, reader: &Client) {
 /// Of the embedded broker and mosquitto, both of which keep sessions, with a client's configuration that does.
 async fn durable() -> [(AnyBroker, Config); 2] {
     [AnyBroker::durable().await, AnyBroker::mosquitto("").await].map(|broker| {
-        println!("against {}", broker.name());
         let patient = broker.config().with(|config| config.session_expiry = Duration::from_secs(600));
         (broker, patient)
     })
@@ -83,6 +82,7 @@ async fn durable() -> [(AnyBroker, Config); 2] {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_confirmed_survives_restarts_of_the_broker_under_load() {
     for (mut broker, patient) in durable().await {
+        println!("against {}", broker.name());
         let config = broker.config();
         let (reader, mut inbox) = subscriber(patient, "reader", "chaos/+").await;
         let disturb = async {
@@ -99,6 +99,7 @@ async fn what_was_confirmed_survives_restarts_of_the_broker_under_load() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_confirmed_for_a_reader_that_takes_nothing_survives_restarts_of_the_broker() {
     for (mut broker, patient) in durable().await {
+        println!("against {}", broker.name());
         let (reader, mut inbox) = subscriber(patient, "reader", "chaos/+").await;
         let confirmed = publish_while(broker.config(), 500, std::future::ready(())).await;
         assert_eq!(confirmed.len(), 500);
@@ -112,6 +113,7 @@ async fn what_was_confirmed_for_a_reader_that_takes_nothing_survives_restarts_of
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_confirmed_for_a_reader_that_is_away_survives_a_restart_of_the_broker() {
     for (mut broker, patient) in durable().await {
+        println!("against {}", broker.name());
         let (reader, _) = subscriber(patient.clone(), "reader", "chaos/+").await;
         reader.close(Duration::from_secs(5)).await;
         let confirmed = publish_while(broker.config(), 500, std::future::ready(())).await;
