@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{self, Message as Frame, Utf8Bytes};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 
 use crate::rest::Summary;
 
@@ -83,6 +84,21 @@ pub struct Seen<'a> {
     pub creation_timestamp: Option<f64>,
 }
 
+/// What a connection reads at once, bytes. The library clears all of it before each read, which with its usual 128 KiB
+/// is most of what thousands of connections do.
+const READS: usize = 8 << 10;
+
+/// Opens a WebSocket.
+///
+/// # Errors
+/// When the other side does not take it.
+pub async fn connect(
+    request: impl IntoClientRequest + Unpin,
+) -> Result<WebSocketStream<MaybeTlsStream<TcpStream>>, Box<tungstenite::Error>> {
+    let config = WebSocketConfig::default().read_buffer_size(READS);
+    Ok(connect_async_with_config(request, Some(config), true).await?.0)
+}
+
 /// A connection to the stream.
 pub struct Viewer(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
@@ -106,7 +122,7 @@ impl Viewer {
             let bearer = HeaderValue::from_str(&format!("Bearer {token}")).expect("a token is plain text");
             request.headers_mut().insert("authorization", bearer);
         }
-        Ok(Self(connect_async(request).await?.0))
+        Ok(Self(connect(request).await?))
     }
 
     /// Follows something else.

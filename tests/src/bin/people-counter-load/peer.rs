@@ -1,10 +1,10 @@
 //! A viewer of Flask-SocketIO: Socket.IO 5 over Engine.IO 4, as far as it is needed to listen.
 
 use futures_util::{SinkExt, StreamExt};
-use people_counter_tests::viewer::{Ended, Seen};
+use people_counter_tests::viewer::{Ended, Seen, connect};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::{Message as Frame, Utf8Bytes};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 /// Where the service answers without a WebSocket.
 pub const POLLING: &str = "socket.io/?EIO=4&transport=polling";
@@ -23,7 +23,7 @@ impl Viewer {
     /// Connects; `None` when that fails.
     pub async fn connect(address: &str) -> Option<Self> {
         let url = format!("ws://{address}/socket.io/?EIO=4&transport=websocket");
-        let mut viewer = Self(connect_async(url).await.ok()?.0);
+        let mut viewer = Self(connect(url).await.ok()?);
         viewer.packet(OPEN).await.ok()?;
         viewer.0.send(Frame::text(CONNECT)).await.ok()?;
         viewer.packet(CONNECT).await.ok()?;
