@@ -9,8 +9,7 @@ use serde::Deserialize;
 
 use super::Feed;
 use super::pages::{Ranking, TooMany};
-use super::touched::bit;
-use crate::state::{Filter, Query, QueryError, ScopeID, Sort};
+use crate::state::{Filter, Listed, Query, QueryError, ScopeID, Sort};
 
 /// Most devices in a list.
 const LONGEST_LIST: usize = 2_000;
@@ -27,7 +26,7 @@ pub enum Subscription {
     /// All that it may see.
     Everything,
     /// These, sorted.
-    Devices(Box<[DeviceID]>),
+    Devices(Listed),
     /// Some of those that a query selects.
     Page {
         /// The query.
@@ -111,7 +110,7 @@ impl Subscription {
         }
         ids.sort_unstable();
         ids.dedup();
-        Ok(Self::Devices(ids.into()))
+        Ok(Self::Devices(Listed::new(ids.into())))
     }
 
     /// A page of what `query` selects, the first and of the usual size unless something else is asked for.
@@ -132,8 +131,6 @@ impl Subscription {
 pub struct Interest {
     pub(super) scope: ScopeID,
     pub(super) subscription: Subscription,
-    /// Of the devices in a list, see [`bit`].
-    pub(super) bits: Box<[u16]>,
     /// What a page is taken from.
     pub(super) ranking: Option<Arc<Ranking>>,
     hash: u64,
@@ -159,14 +156,13 @@ impl Feed {
     /// # Errors
     /// [`TooMany`] when there are as many different queries as there may be.
     pub fn interest(&self, scope: ScopeID, subscription: Subscription) -> Result<Arc<Interest>, TooMany> {
-        let (bits, ranking) = match &subscription {
-            Subscription::Everything => (Box::default(), None),
-            Subscription::Devices(ids) => (ids.iter().map(bit).collect(), None),
-            Subscription::Page { query, .. } => (Box::default(), Some(self.ranking(scope, query)?)),
+        let ranking = match &subscription {
+            Subscription::Everything | Subscription::Devices(_) => None,
+            Subscription::Page { query, .. } => Some(self.ranking(scope, query)?),
         };
         let mut hasher = DefaultHasher::new();
         (scope, &subscription).hash(&mut hasher);
-        Ok(Arc::new(Interest { scope, subscription, bits, ranking, hash: hasher.finish() }))
+        Ok(Arc::new(Interest { scope, subscription, ranking, hash: hasher.finish() }))
     }
 
     fn ranking(&self, scope: ScopeID, query: &Query) -> Result<Arc<Ranking>, TooMany> {
@@ -190,7 +186,10 @@ mod tests {
     fn what_viewers_may_ask_for() {
         assert_eq!(read(r#"{"devices":"all"}"#), Ok(Subscription::Everything));
         let listed = read(r#"{"devices":["b","a","b"]}"#).unwrap();
-        assert_eq!(listed, Subscription::Devices(["a", "b"].map(|id| id.parse().unwrap()).into()));
+        assert_eq!(
+            listed,
+            Subscription::Devices(Listed::new(["a", "b"].map(|id| id.parse().unwrap()).into()))
+        );
         let usual = Subscription::Page { query: Query::default(), offset: 0, limit: USUAL_PAGE };
         assert_eq!(read(r#"{"offset":0}"#), Ok(usual));
         let paged =

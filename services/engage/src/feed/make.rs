@@ -62,7 +62,8 @@ impl Feed {
             shorten(&mut changes);
         }
         let before = cursor.window.as_ref().filter(|_| changes.since.is_some());
-        let order = window.as_ref().filter(|window| before.is_none_or(|before| before.ids != window.ids));
+        let order =
+            window.as_ref().filter(|window| before.is_none_or(|before| before.listed != window.listed));
         let snapshot = changes.since.is_none();
         let document = Document {
             kind: Some(if snapshot { "snapshot" } else { "delta" }),
@@ -73,7 +74,7 @@ impl Feed {
             connected: pulse.link.current,
             summary: changes.summary,
             total,
-            order: order.map(|window| &window.ids[..]),
+            order: order.map(|window| window.listed.ids()),
             alerts: changes.alerts.as_ref().map(|alerts| alerts.iter().map(Arc::as_ref).collect()),
             removed: (!snapshot).then(|| changes.removed.iter().map(Arc::as_ref).collect()),
             devices: [],
@@ -96,9 +97,9 @@ impl Feed {
                 let changes = self.page(interest, cursor, &window, now);
                 Told { changes, total: Some(window.total), window: Some(window) }
             }
-            (Subscription::Devices(ids), _) => self.board.read(|state| Told {
-                changes: state.next_changes_of(ids, scope, known, CHUNK, now),
-                total: first.then(|| state.count_of(ids, scope)),
+            (Subscription::Devices(listed), _) => self.board.read(|state| Told {
+                changes: state.next_changes_of(listed, scope, known, CHUNK, now),
+                total: first.then(|| state.count_of(listed, scope)),
                 window: None,
             }),
             _ => self.board.read(|state| {
@@ -112,13 +113,13 @@ impl Feed {
     /// What leads from one page to another.
     fn page(&self, interest: &Interest, cursor: &Cursor, window: &Window, now: f64) -> Changes {
         let before = cursor.window.as_ref().filter(|_| cursor.known.is_some());
-        let had = |id: &DeviceID| before.is_some_and(|before| before.ids.contains(id));
+        let had = |id: &DeviceID| before.is_some_and(|before| before.listed.ids().contains(id));
         let known = cursor.known.filter(|_| before.is_some());
         self.board.read(|state| {
             let shown: Vec<Device> =
-                window.ids.iter().filter_map(|id| state.device(id, interest.scope, now)).collect();
+                window.listed.ids().iter().filter_map(|id| state.device(id, interest.scope, now)).collect();
             let is_shown = |id: &DeviceID| shown.iter().any(|device| device.id() == id);
-            let left = before.iter().flat_map(|before| before.ids.iter()).filter(|id| !is_shown(id));
+            let left = before.iter().flat_map(|before| before.listed.ids()).filter(|id| !is_shown(id));
             let removed = left.map(|id| Arc::new(id.clone())).collect();
             let is_news =
                 |device: &Device| !had(device.id()) || known.is_none_or(|known| device.version > known);
@@ -140,22 +141,22 @@ impl Feed {
         if beat.alerts > seen {
             return true;
         }
-        let (ids, bits) = match (&interest.subscription, &interest.ranking) {
+        let listed = match (&interest.subscription, &interest.ranking) {
             (Subscription::Page { offset, limit, .. }, Some(ranking)) => {
                 let window = ranking.window(&self.board, *offset, *limit);
                 match &cursor.window {
-                    Some(known) if Arc::ptr_eq(known, &window) => (&known.ids, &known.bits),
+                    Some(known) if Arc::ptr_eq(known, &window) => &known.listed,
                     _ => return true,
                 }
             }
-            (Subscription::Devices(ids), _) => (ids, &interest.bits),
+            (Subscription::Devices(listed), _) => listed,
             _ if interest.scope == ScopeID::ALL => return true,
             _ => return self.board.read(|state| state.has_changed(None, interest.scope, seen)),
         };
-        if beat.from <= seen && !beat.touched.may_hold(bits) {
+        if beat.from <= seen && !beat.touched.may_hold(listed) {
             return false;
         }
-        self.board.read(|state| state.has_changed(Some(ids), interest.scope, seen))
+        self.board.read(|state| state.has_changed(Some(listed), interest.scope, seen))
     }
 }
 

@@ -7,10 +7,9 @@ use std::time::{Duration, Instant};
 
 use people_counter_events::DeviceID;
 
-use super::touched::bit;
 use crate::board::Board;
 use crate::clock;
-use crate::state::{Query, ScopeID};
+use crate::state::{Listed, Query, ScopeID};
 
 /// Most different queries at once.
 const MOST: usize = 128;
@@ -30,10 +29,9 @@ pub struct TooMany;
 #[derive(Debug, PartialEq, Eq)]
 pub struct Window {
     /// The devices, in order.
-    pub(super) ids: Box<[DeviceID]>,
+    pub(super) listed: Listed,
     /// Number of all devices that the query selects.
     pub(super) total: usize,
-    pub(super) bits: Box<[u16]>,
 }
 
 /// The queries that viewers follow.
@@ -100,8 +98,7 @@ impl Ranking {
             return Arc::clone(window);
         }
         let ids: Box<[DeviceID]> = ranked.order.iter().skip(offset).take(limit).cloned().collect();
-        let bits = ids.iter().map(bit).collect();
-        let window = Window { ids, total: ranked.order.len(), bits };
+        let window = Window { listed: Listed::new(ids), total: ranked.order.len() };
         let same = ranked.before.remove(&(offset, limit)).filter(|before| **before == window);
         let window = same.unwrap_or_else(|| Arc::new(window));
         ranked.windows.insert((offset, limit), Arc::clone(&window));
@@ -177,6 +174,6 @@ mod tests {
         assert_eq!(ranking.pace(), PACE);
         let board = Board::new(State::new("e".into(), Options::default()), 1);
         let window = ranking.window(&board, 0, 9);
-        assert_eq!((window.ids.len(), window.total), (0, 0));
+        assert_eq!((window.listed.ids().len(), window.total), (0, 0));
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use people_counter_events::DeviceID;
 
-use super::{Changes, Device, Id, ScopeID, State};
+use super::{Changes, Device, Id, Listed, ScopeID, State};
 
 impl State {
     /// Everything that somebody with this `scope` may see, in no particular order.
@@ -42,7 +42,7 @@ impl State {
     /// The same for these devices alone.
     pub fn next_changes_of(
         &self,
-        ids: &[DeviceID],
+        listed: &Listed,
         scope: ScopeID,
         since: Option<u64>,
         most: usize,
@@ -50,18 +50,20 @@ impl State {
     ) -> Changes {
         let since = self.reached(since);
         let after = since.unwrap_or(0);
-        let mut devices: Vec<Device> = ids.iter().filter_map(|id| self.device(id, scope, now)).collect();
+        let suspects: Vec<&DeviceID> = self.index.journal.suspects(listed, after).collect();
+        let mut devices: Vec<Device> = suspects.iter().filter_map(|id| self.device(id, scope, now)).collect();
         devices.retain(|device| device.version > after);
         devices.sort_unstable_by_key(|device| device.version);
         let whole = devices.len() <= most;
         devices.truncate(most);
         let mut changes = self.told(scope, since, devices, whole);
-        let gone = |id: &&DeviceID| {
+        let gone = |id: &DeviceID| {
             let removal = self.index.journal.removal(id);
             removal.is_some_and(|version| version > after) && self.holds(scope, id)
         };
         if since.is_some() {
-            changes.removed = ids.iter().filter(gone).map(|id| Id::new(id.clone())).collect();
+            let removed = suspects.into_iter().filter(|id| gone(id));
+            changes.removed = removed.map(|id| Id::new(id.clone())).collect();
         }
         changes
     }
@@ -90,22 +92,24 @@ impl State {
     }
 
     /// How many of these devices there are for somebody with this `scope`.
-    pub fn count_of(&self, ids: &[DeviceID], scope: ScopeID) -> usize {
+    pub fn count_of(&self, listed: &Listed, scope: ScopeID) -> usize {
         let shown = |id: &&DeviceID| {
             self.devices.get(*id).is_some_and(|entry| entry.shown.is_some() && entry.is_in(scope))
         };
-        ids.iter().filter(shown).count()
+        listed.ids().iter().filter(shown).count()
     }
 
     /// Whether anything that somebody with this `scope` may see changed or went after `since`; of these
-    /// devices alone if there are `ids`.
-    pub fn has_changed(&self, ids: Option<&[DeviceID]>, scope: ScopeID, since: u64) -> bool {
-        let Some(ids) = ids else {
+    /// devices alone if they are `listed`.
+    pub fn has_changed(&self, listed: Option<&Listed>, scope: ScopeID, since: u64) -> bool {
+        let Some(listed) = listed else {
             return self.touched_since(since).any(|id| self.holds(scope, id));
         };
-        ids.iter().filter(|id| self.holds(scope, id)).any(|id| {
+        let mut suspects = self.index.journal.suspects(listed, since);
+        suspects.any(|id| {
             let shown = self.devices.get(id).and_then(|entry| entry.shown).map(|shown| shown.version());
-            shown.max(self.index.journal.removal(id)).is_some_and(|version| version > since)
+            let last = shown.max(self.index.journal.removal(id));
+            last.is_some_and(|version| version > since) && self.holds(scope, id)
         })
     }
 }
@@ -129,6 +133,10 @@ mod tests {
 
     fn ids(names: &[&str]) -> Vec<DeviceID> {
         names.iter().map(|name| name.parse().unwrap()).collect()
+    }
+
+    fn listed(names: &[&str]) -> Listed {
+        Listed::new(ids(names).into())
     }
 
     fn names(changes: &Changes) -> Vec<&str> {
@@ -162,7 +170,7 @@ mod tests {
     #[test]
     fn a_list_is_told_of_its_devices_alone() {
         let mut state = state(&["a1", "b1", "a2"]);
-        let listed = ids(&["a2", "b1", "never-there"]);
+        let listed = listed(&["a2", "b1", "never-there"]);
         let all = state.next_changes_of(&listed, ScopeID::ALL, None, 9, NOW);
         assert_eq!((names(&all), all.summary.unknown), (vec!["b1", "a2"], 3));
         assert_eq!(state.count_of(&listed, ScopeID::ALL), 2);
@@ -186,7 +194,7 @@ mod tests {
         assert_eq!(state.summary(scope).devices(), 2);
         assert_eq!(state.all(scope, NOW).len(), 2);
         assert!(state.device(&"b1".parse().unwrap(), scope, NOW).is_none());
-        let listed = ids(&["a1", "b1"]);
+        let listed = listed(&["a1", "b1"]);
         assert_eq!(names(&state.next_changes_of(&listed, scope, None, 9, NOW)), ["a1"]);
         assert_eq!(state.count_of(&listed, scope), 1);
         remove(&mut state, "b1");

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use people_counter_events::DeviceID;
 
 use super::Id;
+use super::listed::{Listed, SLOTS, slot};
 
 /// Every change gives its device the next version, so whoever knows a version can ask for what came after.
 ///
@@ -17,8 +18,19 @@ pub(super) struct Journal {
     changed: BTreeMap<u64, Id>,
     removed: BTreeMap<u64, Id>,
     tombstones: HashMap<Id, u64>,
+    latest: Latest,
     capacity: usize,
     forgotten: u64,
+}
+
+/// By slot, the version at which a device of it last changed or went.
+#[derive(Debug)]
+struct Latest(Box<[u64]>);
+
+impl Default for Latest {
+    fn default() -> Self {
+        Self(vec![0; SLOTS].into())
+    }
 }
 
 impl Journal {
@@ -50,6 +62,7 @@ impl Journal {
             }
         }
         self.version += 1;
+        self.latest.0[usize::from(slot(id))] = self.version;
         self.changed.insert(self.version, Id::clone(id));
         self.version
     }
@@ -58,6 +71,7 @@ impl Journal {
     pub(super) fn remove(&mut self, id: &Id, before: u64) {
         self.changed.remove(&before);
         self.version += 1;
+        self.latest.0[usize::from(slot(id))] = self.version;
         self.removed.insert(self.version, Id::clone(id));
         self.tombstones.insert(Id::clone(id), self.version);
         while self.removed.len() > self.capacity {
@@ -76,6 +90,15 @@ impl Journal {
     /// The version at which `id` was removed, unless it has come back or that is forgotten.
     pub(super) fn removal(&self, id: &DeviceID) -> Option<u64> {
         self.tombstones.get(id).copied()
+    }
+
+    /// Those of `listed` that may have changed or gone after `version`: all that have, and a few others.
+    pub(super) fn suspects<'a>(
+        &self,
+        listed: &'a Listed,
+        version: u64,
+    ) -> impl Iterator<Item = &'a DeviceID> + use<'a, '_> {
+        listed.with_slots(move |slot| self.latest.0[usize::from(slot)] > version)
     }
 
     /// The devices that changed after `version`, in the order of their last change.

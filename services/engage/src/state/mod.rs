@@ -10,6 +10,7 @@ mod failures;
 mod history;
 mod index;
 mod journal;
+mod listed;
 mod nodes;
 mod picture;
 #[cfg(test)]
@@ -38,6 +39,7 @@ use retained::Retained;
 pub use entry::{Outcome, Receipt};
 pub use failures::Failure;
 pub use history::Point;
+pub use listed::{Listed, SLOTS, slot};
 pub use nodes::{Node, Nodes};
 pub use picture::{NoPicture, PictureRef};
 pub use query::{Filter, Query, QueryError, Sort};

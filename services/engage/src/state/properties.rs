@@ -1,6 +1,6 @@
 //! The state against random histories: duplicated, shuffled, replayed, cut.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use people_counter_events::{AnalysisFailed, DeviceID, DeviceState, DeviceStatus, Order, PeopleCounted};
 use proptest::prelude::*;
@@ -93,6 +93,23 @@ fn check_sums(state: &State, now: f64) {
     assert_eq!(state.summary(ScopeID::ALL), expected);
     let live = all.devices.iter().filter(|device| device.condition == Condition::Live);
     assert_eq!(expected.people, live.map(|device| u64::from(device.count().unwrap())).sum::<u64>());
+}
+
+/// Who follows a list of all devices is told what they are told who follow everything.
+fn check_listed(state: &State, since: Option<u64>, now: f64) {
+    let listed = Listed::new(["a", "b", "c"].map(|name| name.parse().unwrap()).into());
+    let told = |changes: Changes| {
+        let devices: BTreeMap<DeviceID, u64> =
+            changes.devices.iter().map(|device| (device.id().clone(), device.version)).collect();
+        let removed: BTreeSet<Id> = changes.removed.into_iter().collect();
+        (changes.since, changes.version, devices, removed)
+    };
+    let all = told(state.changes_since(since, now));
+    assert_eq!(told(state.next_changes_of(&listed, ScopeID::ALL, since, usize::MAX, now)), all);
+    if let Some(since) = all.0 {
+        let changed = !all.2.is_empty() || !all.3.is_empty();
+        assert_eq!(state.has_changed(Some(&listed), ScopeID::ALL, since), changed);
+    }
 }
 
 /// What a viewer holds that applies every message it gets.
@@ -240,7 +257,11 @@ proptest! {
                 2 => { state.begin_sync(); }
                 3 => { state.complete_sync(now); }
                 4 => { now -= 20.0; state.tick(now); }
-                5..8 => { state.tick(now); mirror.follow(&state, now); }
+                5..8 => {
+                    state.tick(now);
+                    check_listed(&state, mirror.version, now);
+                    mirror.follow(&state, now);
+                }
                 _ => { apply(&mut state, &event, Receipt::live(now)); }
             }
             check_sums(&state, now);
