@@ -9,7 +9,6 @@ use people_counter_events::{DeviceID, Topics};
 
 use crate::board::Board;
 use crate::push;
-use crate::state::State;
 
 /// Clears what the broker keeps of a device and deletes its pictures.
 pub struct Removal {
@@ -53,14 +52,16 @@ impl Removal {
     /// The topics on which the broker keeps something of a device. The status comes first: without it the device
     /// is gone for every reader, whatever becomes of the rest.
     ///
-    /// A replica that pushes clears alerts and entries by itself, but it may not run just now.
+    /// A replica that pushes clears alerts, waits and entries by itself, but it may not run just now.
     fn retained(&self, id: &DeviceID) -> anyhow::Result<Vec<String>> {
-        let Topics { status, counts, failure, alerts, .. } = &self.topics;
+        let Topics { status, counts, failure, alerts, waits, .. } = &self.topics;
         let id_text = id.as_str();
         let mut names = vec![status.name(&[id_text]), counts.name(&[id_text]), failure.name(&[id_text])];
-        let known = self.board.read(State::alerts);
-        let its_own = known.iter().filter(|alert| !alert.sum && alert.target == id_text);
+        let (raised, waiting) = self.board.read(|state| (state.alerts(), state.alert_waits()));
+        let its_own = raised.iter().filter(|alert| !alert.sum && alert.target == id_text);
         names.extend(its_own.map(|alert| alerts.name(&[&alert.rule, id_text])));
+        let its_own = waiting.iter().filter(|wait| wait.target == id_text);
+        names.extend(its_own.map(|wait| waits.name(&[&wait.rule, id_text])));
         let names: Result<Vec<String>, _> = names.into_iter().collect();
         let mut names = names.context("the device has no topic")?;
         names.extend(self.push.retained(&self.root, id));

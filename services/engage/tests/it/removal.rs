@@ -1,5 +1,8 @@
 //! A device is taken away, everywhere.
 
+use std::time::Duration;
+
+use iot_mqtt::Options;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
@@ -52,8 +55,18 @@ async fn a_device_is_removed_from_every_replica_the_broker_and_the_store() {
 async fn what_was_told_of_a_device_goes_with_it_though_nobody_pushes() {
     let stage = Stage::set().await;
     let home = HomeAssistant::start(&stage).await;
+    let mqtt = iot_mqtt::Config::default().with(|config| config.url = stage.broker.url());
+    let mut options = Options::new(mqtt, "waits").unwrap();
+    let mut waits = options.subscribe(stage.topics.waits.filter());
+    let listener = options.connect();
+    listener.state().wait_for(|state| state.subscribed).await.unwrap();
+    let waiting = |name: &str| stage.topics.waits.name(&["busy", name]).unwrap();
     for name in ["cam-1", "cam-10"] {
         stage.status(&status(name, 1)).await;
+        let wait = json!({
+            "type": "wait", "rule": "busy", "target": name, "sinceTimestamp": now(), "untilTimestamp": now() + 60.0
+        });
+        stage.retain(waiting(name), wait.to_string()).await;
         for rule in ["crowded", "quiet"] {
             let alert = json!({
                 "type": "alert", "rule": rule, "target": name, "state": "active", "severity": "warning",
@@ -83,6 +96,18 @@ async fn what_was_told_of_a_device_goes_with_it_though_nobody_pushes() {
     for topic in [discovery("cam-10"), state("cam-10")] {
         assert_eq!(home.last(&topic).as_deref(), Some("{}"), "{topic} is another device's");
     }
+    let ended = async {
+        loop {
+            let delivery = waits.recv().await.expect("the listener is there");
+            let (topic, ended) = (delivery.topic().to_owned(), delivery.payload().is_empty());
+            delivery.ack();
+            if ended {
+                return topic;
+            }
+        }
+    };
+    let ended = tokio::time::timeout(Duration::from_secs(60), ended).await;
+    assert_eq!(ended.expect("a wait is left"), waiting("cam-1"));
     let late = stage.engage().await;
     assert_eq!(targets(&late).await, ["cam-10", "cam-10"], "what the broker keeps");
     engage.stop().await;
@@ -94,7 +119,7 @@ async fn what_cannot_be_removed_is_said() {
     let mut stage = Stage::set().await;
     stage.status(&status("cam-1", 1)).await;
     let mut config = stage.config();
-    (config.store.attempts, config.store.timeout) = (1, std::time::Duration::from_secs(2));
+    (config.store.attempts, config.store.timeout) = (1, Duration::from_secs(2));
     let engage = stage.engage_with(config).await;
     stage.store.stop().await;
     let answer = engage.ask(&Method::DELETE, "/api/v1/devices/cam-1", None).await;
