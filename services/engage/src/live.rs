@@ -19,7 +19,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use crate::access::Identity;
 use crate::clock;
 use crate::feed::{AGAIN, Busy, Feed, PATIENCE, Reader, Subscription, Written};
-use crate::http::{App, Deadline, Problem};
+use crate::http::{App, Deadline, Problem, in_pieces};
 use crate::metrics::{Ended, Metrics};
 
 /// How long a new viewer has to say what it follows, before it is told everything.
@@ -103,7 +103,7 @@ pub async fn open(
         _place: place,
     };
     let opened = ws::WsResponseBuilder::new(session, &request, payload).frame_size(MAX_FRAME).start();
-    opened.map_err(|error| {
+    opened.map(in_pieces).map_err(|error| {
         let detail = format!("this is a WebSocket, and the request does not open one: {error}");
         Problem::new(StatusCode::UPGRADE_REQUIRED, "websocket", detail).into()
     })
@@ -235,9 +235,20 @@ impl Session {
         if self.reader.continues() {
             self.look(ctx);
         } else if self.reader.may_have_news(&self.feed) {
-            // sent with the next beat, when others need the same, and not more often than the rate allows
-            self.feed.nudge();
+            if self.pause().is_zero() {
+                // it missed a beat; were it to wait for the next one, it might miss that too
+                self.look(ctx);
+            } else {
+                // sent with the next beat, when others need the same
+                self.feed.nudge();
+            }
         }
+    }
+
+    /// How long until the rate allows another message.
+    fn pause(&self) -> Duration {
+        let since = self.reader.last_sent().map_or(Duration::MAX, |at| at.elapsed());
+        self.feed.settings().interval().saturating_sub(since)
     }
 
     fn follow(&mut self, written: Written, ctx: &mut WebsocketContext<Self>) {
@@ -251,8 +262,7 @@ impl Session {
         }
         self.asked = true;
         // at once, but not more often than the rate allows
-        let since = self.reader.last_sent().map_or(Duration::MAX, |at| at.elapsed());
-        let pause = self.feed.settings().interval().saturating_sub(since);
+        let pause = self.pause();
         if pause.is_zero() { self.look(ctx) } else { self.plan(pause, ctx) }
     }
 

@@ -22,7 +22,9 @@ impl Secret {
         let Some(path) = file else { return Ok(value.cloned()) };
         let text = std::fs::read_to_string(path)
             .with_context(|| format!("{key}_file: cannot read {}", path.display()))?;
-        Ok(Some(Self(text.trim_end_matches(['\r', '\n']).to_owned())))
+        let text = text.trim_end_matches(['\r', '\n']);
+        ensure!(!text.is_empty(), "{key}_file: {} is empty, write the secret into it", path.display());
+        Ok(Some(Self(text.to_owned())))
     }
 
     /// Checks that the secret `key` is given at most once, and not as an empty text.
@@ -74,6 +76,9 @@ mod tests {
         let twice = Secret::check("token", Some(&secret), Some(&path)).unwrap_err().to_string();
         assert!(twice.contains("token_file"), "{twice}");
         assert!(Secret::check("token", Some(&Secret::from("")), None).is_err());
+        std::fs::write(&path, "\n").unwrap();
+        let empty = Secret::read("token", None, Some(&path)).unwrap_err().to_string();
+        assert!(empty.contains("token_file") && empty.contains("empty"), "{empty}");
         std::fs::remove_file(&path).unwrap();
         assert!(Secret::read("token", None, Some(&path)).unwrap_err().to_string().contains("token_file"));
     }

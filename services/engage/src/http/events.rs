@@ -14,6 +14,7 @@ use iot_chassis::Stop;
 use people_counter_events::DeviceID;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
+use super::pieces::in_pieces;
 use super::query::Parameters;
 use super::{App, Deadline, Problem};
 use crate::access::Identity;
@@ -126,7 +127,7 @@ pub async fn get(app: Data<App>, who: Identity, request: HttpRequest) -> Result<
         Some((Ok::<_, std::convert::Infallible>(bytes), events))
     });
     // compressed, events would wait until there are enough of them
-    Ok(response.insert_header(ContentEncoding::Identity).streaming(Box::pin(events)))
+    Ok(in_pieces(response.insert_header(ContentEncoding::Identity).streaming(Box::pin(events))))
 }
 
 fn subscription(request: &HttpRequest) -> Result<Subscription, Problem> {

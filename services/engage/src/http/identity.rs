@@ -8,9 +8,9 @@ use actix_web::http::header::AUTHORIZATION;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use people_counter_events::DeviceID;
 
+use super::cookie::SESSION;
 use super::devices::{device_id, unknown};
 use super::routes::{ENDPOINTS, Endpoint, Needs};
-use super::session::{self, cookie};
 use super::{App, Problem};
 use crate::access::Identity;
 use crate::clock;
@@ -51,7 +51,7 @@ fn identify(app: &App, request: &HttpRequest) -> Option<Identity> {
         // another scheme is a token that nobody has
         value.to_str().ok().and_then(|text| text.strip_prefix("Bearer ")).unwrap_or_default()
     });
-    app.access.identify(token, cookie(request.headers(), session::NAME), clock::now())
+    app.access.identify(token, SESSION.of(app.secure_cookies, request.headers()), clock::now())
 }
 
 impl FromRequest for Identity {

@@ -6,15 +6,12 @@ use actix_web::http::header::{CACHE_CONTROL, LOCATION, RETRY_AFTER, SET_COOKIE};
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 
+use super::cookie::{LOGIN, SESSION};
 use super::peer::peer;
 use super::query::Parameters;
-use super::session::{cookie, set};
 use super::{App, Problem};
-use crate::access::oidc::{Answer, LONGEST_RETURN, Login, PENDING_SECONDS, Refused};
+use crate::access::oidc::{Admitted, Answer, LONGEST_RETURN, Login, PENDING_SECONDS, Refused};
 use crate::clock;
-
-/// Name of the cookie that binds a login to its browser.
-const NAME: &str = "people-counter-login";
 
 /// Begins a login at the OpenID provider.
 #[utoipa::path(
@@ -47,7 +44,7 @@ pub async fn start(app: Data<App>, request: HttpRequest) -> Result<HttpResponse,
     }
     match login.depart(path, clock::now()).await {
         Ok(departure) => {
-            let cookie = bind(&app, &login, &departure.cookie, PENDING_SECONDS);
+            let cookie = LOGIN.set(app.secure_cookies, &departure.cookie, PENDING_SECONDS);
             Ok(to(departure.location).insert_header((SET_COOKIE, cookie)).finish())
         }
         Err(refused) => Ok(back(&app, &login, &request, path, &refused).finish()),
@@ -75,23 +72,25 @@ pub async fn start(app: Data<App>, request: HttpRequest) -> Result<HttpResponse,
 )]
 pub async fn callback(app: Data<App>, request: HttpRequest) -> Result<HttpResponse, Problem> {
     let login = configured(&app)?;
-    let pending = cookie(request.headers(), NAME);
+    let pending = LOGIN.of(app.secure_cookies, request.headers());
     let answer = Answer::read(request.query_string());
     let arrival = login.arrive(peer(&app, &request), pending, answer, clock::now()).await;
     // a login that this did not answer may be answered yet
     let over = !matches!(arrival.session, Err(Refused::Stale | Refused::TooMany(_)));
     let mut response = match arrival.session {
-        Ok((text, length)) => {
+        Ok(Admitted { name, group, cookie, length }) => {
             app.metrics.login("right");
-            tracing::info!(peer = %peer(&app, &request), "somebody logged in at the OpenID provider");
+            let peer = peer(&app, &request);
+            tracing::info!(%peer, name, group, "logged in at the OpenID provider");
             let mut response = to(login.public(&arrival.return_to));
-            response.append_header((SET_COOKIE, set(&app, &text, length.as_secs())));
+            let cookie = SESSION.set(app.secure_cookies, &cookie, length.as_secs());
+            response.append_header((SET_COOKIE, cookie));
             response
         }
         Err(refused) => back(&app, &login, &request, &arrival.return_to, &refused),
     };
     if over {
-        response.append_header((SET_COOKIE, bind(&app, &login, "", 0)));
+        response.append_header((SET_COOKIE, LOGIN.set(app.secure_cookies, "", 0)));
     }
     Ok(response.finish())
 }
@@ -130,11 +129,4 @@ fn back(
         response.insert_header((RETRY_AFTER, *seconds));
     }
     response
-}
-
-/// Sets the cookie of a login. The provider sends the browser here from another site, with which a browser sends no
-/// cookie that is `Strict`.
-fn bind(app: &App, login: &Login<'_>, text: &str, seconds: u64) -> String {
-    let secure = if app.secure_cookies { "; Secure" } else { "" };
-    format!("{NAME}={text}; Path={}; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}", login.cookie_path())
 }

@@ -15,7 +15,8 @@ use super::devices::json;
 use super::problem::Details;
 use super::routes::{ENDPOINTS, Endpoint, Needs};
 use super::{
-    Problem, alerts, devices, events, health, history, image, nodes, oidc, reports, session, summary, version,
+    Problem, alerts, cookie, devices, events, health, history, image, nodes, oidc, reports, session, summary,
+    version,
 };
 use crate::live;
 
@@ -67,7 +68,8 @@ impl Modify for Common {
     fn modify(&self, document: &mut openapi::OpenApi) {
         let token = HttpBuilder::new().scheme(HttpAuthScheme::Bearer);
         let token = token.description(Some("One of `[[access.tokens]]`"));
-        let cookie = ApiKeyValue::with_description(session::NAME, "Set by `POST /api/v1/session`");
+        let description = "Set by `POST /api/v1/session`; with TLS `__Host-` stands before the name";
+        let cookie = ApiKeyValue::with_description(cookie::SESSION.name, description);
         let components = document.components.get_or_insert_default();
         components.add_security_scheme(TOKEN, SecurityScheme::Http(token.build()));
         components.add_security_scheme(SESSION, SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));

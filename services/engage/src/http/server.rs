@@ -20,6 +20,7 @@ use super::admission::Admission;
 use super::connection::Connection;
 use super::guard::guard;
 use super::link::Link;
+use super::pieces::PIECE;
 use super::tls::Certificate;
 use super::{App, routes};
 use crate::config::Http;
@@ -102,6 +103,7 @@ impl Server {
                     .keep_alive(settings.request_timeout)
                     .client_request_timeout(settings.request_timeout)
                     .client_disconnect_timeout(Duration::from_secs(1))
+                    .h1_write_buffer_size(PIECE)
                     .local_addr(address)
                     .on_connect_ext(|link: &Link, data| {
                         data.insert(link.deadline());

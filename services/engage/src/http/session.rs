@@ -1,19 +1,17 @@
 //! `/api/v1/session`: who asks; logging in with a password, and out.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CACHE_CONTROL, COOKIE, ContentType, HeaderMap, SET_COOKIE};
+use actix_web::http::header::{CACHE_CONTROL, ContentType, SET_COOKIE};
 use actix_web::web::{Bytes, Data};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::cookie::SESSION;
 use super::peer::peer;
 use super::{App, Problem};
 use crate::access::{Denied, Identity, Role};
 use crate::clock;
-
-/// Name of the cookie that holds a session.
-pub const NAME: &str = "people-counter-session";
 
 /// Longest login, bytes.
 const LONGEST: usize = 4096;
@@ -132,8 +130,10 @@ pub async fn post(
         }
     };
     app.metrics.login("right");
+    tracing::info!(%peer, name, "logged in");
     let (text, length) = app.access.session(&name, clock::now()).ok_or_else(Problem::unauthorized)?;
-    Ok(answer(&app, Some(&identity), Some(set(&app, &text, length.as_secs()))))
+    let cookie = SESSION.set(app.secure_cookies, &text, length.as_secs());
+    Ok(answer(&app, Some(&identity), Some(cookie)))
 }
 
 /// Logs out.
@@ -145,19 +145,7 @@ pub async fn post(
     ))
 )]
 pub async fn delete(app: Data<App>) -> HttpResponse {
+    let gone = SESSION.set(app.secure_cookies, "", 0);
     let mut response = HttpResponse::NoContent();
-    response.insert_header((CACHE_CONTROL, "no-store")).insert_header((SET_COOKIE, set(&app, "", 0))).finish()
-}
-
-/// Sets the cookie: for this host alone, out of the reach of scripts and of other pages' requests.
-pub fn set(app: &App, text: &str, seconds: u64) -> String {
-    let secure = if app.secure_cookies { "; Secure" } else { "" };
-    format!("{NAME}={text}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}")
-}
-
-/// The text of the cookie of a request that has this name.
-pub fn cookie<'a>(headers: &'a HeaderMap, named: &str) -> Option<&'a str> {
-    let cookies = headers.get_all(COOKIE).filter_map(|value| value.to_str().ok());
-    let mut pairs = cookies.flat_map(|text| text.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(name, _)| *name == named).map(|(_, text)| text)
+    response.insert_header((CACHE_CONTROL, "no-store")).insert_header((SET_COOKIE, gone)).finish()
 }

@@ -30,7 +30,7 @@ async fn who_is_in_a_group_gets_in_and_sees_what_the_group_may() {
 
     let answer = browser.start("/?device=own-1").await;
     let set = cookie(&answer, "people-counter-login").unwrap();
-    for attribute in ["Path=/api/v1/session/oidc;", "HttpOnly", "SameSite=Lax", "Max-Age=600"] {
+    for attribute in ["Path=/;", "HttpOnly", "SameSite=Lax", "Max-Age=600"] {
         assert!(set.contains(attribute), "{set}");
     }
     assert_eq!(answer.headers()["cache-control"], "no-store");

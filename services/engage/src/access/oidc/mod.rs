@@ -142,8 +142,21 @@ pub struct Departure {
 pub struct Arrival {
     /// Where the browser goes on.
     pub return_to: String,
-    /// The text of the session cookie, and how long it holds.
-    pub session: Result<(String, Duration), Refused>,
+    /// Who is let in, or why nobody.
+    pub session: Result<Admitted, Refused>,
+}
+
+/// Somebody who logged in.
+#[derive(Debug)]
+pub struct Admitted {
+    /// What they are called.
+    pub name: String,
+    /// The group that lets them in.
+    pub group: String,
+    /// The text of the session cookie.
+    pub cookie: String,
+    /// How long that holds.
+    pub length: Duration,
 }
 
 /// Logging in at the configured provider.
@@ -179,11 +192,6 @@ impl Login<'_> {
     /// Where a login begins, for browsers.
     pub fn start(&self) -> String {
         self.public(PATH)
-    }
-
-    /// The path below which a browser sends the cookie of a login that is under way.
-    pub fn cookie_path(&self) -> String {
-        format!("{}{PATH}", self.oidc.settings.public_url.path().trim_end_matches('/'))
     }
 
     /// Whether a login may end at `path`: that is, whether it is one of this service.
@@ -226,7 +234,7 @@ impl Login<'_> {
         pending: &Pending,
         answer: Answer,
         now: f64,
-    ) -> Result<(String, Duration), Refused> {
+    ) -> Result<Admitted, Refused> {
         let Self { access, oidc } = self;
         access.attempts.take(peer).map_err(Refused::TooMany)?;
         if !oidc.used.take(&pending.handle, pending.until, now) {
@@ -248,8 +256,10 @@ impl Login<'_> {
         };
         access.attempts.succeeded(peer);
         let until = (now + access.session_length.as_secs_f64()).floor();
-        let session = Session { name, group: Some(group.group.clone()), until };
-        Ok((session.cookie(&access.seal, &oidc.settings.bound()), access.session_length))
+        let group = group.group.clone();
+        let session = Session { name: name.clone(), group: Some(group.clone()), until };
+        let cookie = session.cookie(&access.seal, &oidc.settings.bound());
+        Ok(Admitted { name, group, cookie, length: access.session_length })
     }
 }
 
